@@ -33,3 +33,7 @@ class ProblemSourceError(KernelBenchError):
 
 class ExecutorError(KernelBenchError):
     """The evaluation could not be carried out: not the kernel's fault."""
+
+
+class RunFileError(KernelBenchError):
+    """A saved run cannot be read."""

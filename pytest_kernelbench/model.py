@@ -185,6 +185,33 @@ class Trial(_Data, frozen=True, kw_only=True):
     message: str = ""
 
 
+class Change(_Data, frozen=True, kw_only=True):
+    """The kernel against what it was before, measured or recorded."""
+
+    verdict: Literal["FASTER", "SAME", "SLOWER", "AMBIGUOUS"]
+    against: str
+    """Such as ``origin/main``, a saved run's name, or the record file."""
+    speedup: Interval
+    """Time before / time now: above 1 is faster."""
+    before: Runtime | None = None
+    """None where only a speedup was kept."""
+    noise: float | None = None
+    """Half-width of what equal kernels differ by in the same run, relative."""
+
+
+class Resources(_Data, frozen=True, kw_only=True):
+    """What the compiler gave one device function."""
+
+    function: str
+    registers: int
+    """Per thread."""
+    spilled_bytes: int
+    shared_bytes: int
+    """Per block, as known at compile time."""
+    occupancy: float | None = None
+    """Of the threads that a multiprocessor can hold, 0 to 1, where it can be told."""
+
+
 class EvalResult(_Data, frozen=True, kw_only=True):
     """What came of one evaluation."""
 
@@ -209,6 +236,12 @@ class EvalResult(_Data, frozen=True, kw_only=True):
     runtime: Runtime | None = None
     baseline: Baseline | None = None
     speedup: Interval | None = None
+    change: Change | None = None
+    resources: tuple[Resources, ...] = ()
+    bytes_moved: int | None = None
+    """Of all inputs, weights and outputs, each touched once."""
+    peak_bandwidth: float | None = None
+    """Bytes per second that the device was seen to copy, read and written."""
     build_seconds: float | None = None
     elapsed_seconds: float | None = None
     stages: dict[str, float] = {}

@@ -16,17 +16,13 @@ import pytest
 if typing.TYPE_CHECKING:
     from pytest_kernelbench.executors.base import Executor
     from pytest_kernelbench.journal import Journal
-    from pytest_kernelbench.model import EvalResult
+    from pytest_kernelbench.runs import Evaluated
     from pytest_kernelbench.session import Evaluations
+    from pytest_kernelbench.settings import Settings
 
 
-class Evaluated(typing.NamedTuple):
-    """One evaluation and the test that asked for it."""
-
-    nodeid: str
-    outcome: str
-    """Of the test's phase: passed, failed, skipped."""
-    result: EvalResult
+_FILES = ("kb_json",)
+"""Options that ask for a file at the end of the run."""
 
 
 class RunReports:
@@ -40,7 +36,7 @@ class RunReports:
         self._started = time.monotonic()
         self._evaluated: dict[str, list[Evaluated]] = {}
         self._unevaluated: dict[str, str] = {}
-        self._json_trouble: str | None = None
+        self._trouble: list[str] = []
 
     @property
     def evaluated(self) -> list[Evaluated]:
@@ -94,6 +90,7 @@ class RunReports:
         if told is None:
             return
         from pytest_kernelbench.model import EvalResult  # noqa: PLC0415
+        from pytest_kernelbench.runs import Evaluated  # noqa: PLC0415
 
         if "unevaluated" in told:
             self._unevaluated[report.nodeid] = told["unevaluated"]
@@ -108,24 +105,32 @@ class RunReports:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         config = session.config
         # Without it in the command line or ini there are no settings to ask yet.
-        asked = config.getoption("kb_json") or config.getini("kb_json")
+        asked = any(config.getoption(key) or config.getini(key) for key in _FILES)
         if not asked or config.getoption("collectonly"):
             return
-        from pytest_kernelbench.reports import json_report  # noqa: PLC0415
         from pytest_kernelbench.settings import settings_of  # noqa: PLC0415
 
-        settings = settings_of(config)
-        assert settings.json is not None
-        try:
-            json_report.write(settings.json, self, settings)
-        except OSError as error:
-            self._json_trouble = f"{settings.json}: not written: {error.strerror}"
+        self._write_files(settings_of(config))
+
+    def _write_files(self, settings: Settings) -> None:
+        from pytest_kernelbench.reports.finished import finished  # noqa: PLC0415
+        from pytest_kernelbench.runs import write_run  # noqa: PLC0415
+
+        run = finished(self, settings)
+        writers = ((settings.json, write_run),)
+        for path, write in writers:
+            if path is None:
+                continue
+            try:
+                write(path, run)
+            except OSError as error:
+                self._trouble.append(f"{path}: not written: {error.strerror}")
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter
     ) -> None:
-        if self._json_trouble is not None:
-            terminalreporter.write_line(f"kernelbench: {self._json_trouble}", red=True)
+        for trouble in self._trouble:
+            terminalreporter.write_line(f"kernelbench: {trouble}", red=True)
         if not self._evaluated and not self._unevaluated:
             return
         from pytest_kernelbench.reports import terminal  # noqa: PLC0415

@@ -17,7 +17,8 @@ import pytest
 from pytest_kernelbench.executors.base import Metered
 from pytest_kernelbench.model import EvalResult, Interval, Runtime, Trial, Verdict
 from pytest_kernelbench.outcomes import escaped
-from pytest_kernelbench.reports.run import Evaluated, RunReports
+from pytest_kernelbench.reports.run import RunReports
+from pytest_kernelbench.runs import Evaluated
 from pytest_kernelbench.settings import Settings, settings_of
 
 if TYPE_CHECKING:

@@ -1,36 +1,15 @@
-"""``pytest-kernelbench``: what is done beside running tests.
-
-Each command is one function that adds its arguments and one that carries it out;
-what it needs is imported there.
-"""
+"""``deploy`` and ``status``: the evaluator as an app that stays on Modal."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Sequence
-
-from pytest_kernelbench.errors import KernelBenchError
+from typing import Any
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 for success, 1 with one line on stderr for trouble."""
-    chosen = _parser().parse_args(arguments)
-    try:
-        return int(chosen.carry_out(chosen))
-    except KernelBenchError as error:
-        print(f"pytest-kernelbench: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="pytest-kernelbench", description="Judge and time GPU kernels with pytest."
-    )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+def add_commands(commands: Any) -> None:
+    """Add to what ``argparse.ArgumentParser.add_subparsers`` returns."""
     _add_deploy(commands.add_parser("deploy", help="put the evaluator on Modal"))
     _add_status(commands.add_parser("status", help="look at what is on Modal"))
-    return parser
 
 
 def _add_deploy(parser: argparse.ArgumentParser) -> None:

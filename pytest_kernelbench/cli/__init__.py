@@ -1,0 +1,36 @@
+"""``pytest-kernelbench``: what is done beside running tests.
+
+Each group of commands is a module with one ``add_commands``; what a command needs
+beyond that is imported where it is carried out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from pytest_kernelbench.cli import on_modal
+from pytest_kernelbench.errors import KernelBenchError
+
+_GROUPS = (on_modal,)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 for success, 1 with one line on stderr for trouble."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        return int(chosen.carry_out(chosen))
+    except KernelBenchError as error:
+        print(f"pytest-kernelbench: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pytest-kernelbench", description="Judge and time GPU kernels with pytest."
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for group in _GROUPS:
+        group.add_commands(commands)
+    return parser

@@ -1,0 +1,243 @@
+"""A run as plain data and as a file: pytest-benchmark's shape and one key of ours.
+
+Dashboards that read pytest-benchmark's files read these unchanged: ``benchmarks``
+holds only what was timed. ``kernelbench.evaluations`` holds every evaluation, also the
+failed ones; absent numbers are null.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pytest_kernelbench.errors import RunFileError
+from pytest_kernelbench.model import SCHEMA, EvalResult, Runtime
+
+
+class Evaluated(msgspec.Struct, frozen=True):
+    """One evaluation and the test that asked for it."""
+
+    nodeid: str
+    outcome: str
+    """Of the test's phase: passed, failed, skipped."""
+    result: EvalResult
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """All evaluations of one pytest session."""
+
+    evaluated: tuple[Evaluated, ...]
+    unevaluated: dict[str, str]
+    """Why, by test."""
+    settings: dict[str, Any]
+    machine: dict[str, Any]
+    commit: dict[str, Any]
+    datetime: str
+    """ISO 8601, UTC."""
+    version: str
+    """Of this package."""
+    seconds: float
+    schema: int = SCHEMA
+
+    @property
+    def environment(self) -> dict[str, list[str]]:
+        """Versions that the numbers depend on; more than one where hosts differ."""
+        seen: dict[str, list[str]] = {}
+        for one in self.evaluated:
+            for name, version in one.result.environment.items():
+                versions = seen.setdefault(name, [])
+                if version not in versions:
+                    versions.append(version)
+        return seen
+
+
+def write_run(path: Path, run: Run) -> None:
+    """Write the file; a reader sees the old one or the new one, never a part.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        text = msgspec.json.format(msgspec.json.encode(document(run)))
+        partial.write_bytes(text + b"\n")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_run(path: Path) -> Run:
+    """The run that a file holds; the samples of baselines are not kept.
+
+    Raises:
+        RunFileError: one line, says why it cannot be read.
+    """
+    try:
+        whole = msgspec.json.decode(path.read_bytes(), type=_Document)
+    except OSError as error:
+        raise RunFileError(f"{path}: {error.strerror}") from None
+    except msgspec.DecodeError as error:
+        raise RunFileError(f"{path}: not a saved run: {error}") from None
+    ours = whole.kernelbench
+    if ours.schema != SCHEMA:
+        raise RunFileError(f"{path}: schema {ours.schema}, this version reads {SCHEMA}")
+    samples = [one.stats.data for one in whole.benchmarks]
+    return Run(
+        evaluated=tuple(_joined(ours.evaluations, samples)),
+        unevaluated={one["nodeid"]: one["reason"] for one in ours.not_evaluated},
+        settings=ours.settings,
+        machine=whole.machine_info,
+        commit=whole.commit_info,
+        datetime=whole.datetime,
+        version=whole.version,
+        seconds=ours.summary.get("elapsed_seconds", 0.0),
+    )
+
+
+class _Stats(msgspec.Struct):
+    data: tuple[float, ...]
+
+
+class _Benchmark(msgspec.Struct):
+    stats: _Stats
+
+
+class _Ours(msgspec.Struct):
+    schema: int
+    settings: dict[str, Any]
+    summary: dict[str, Any]
+    evaluations: list[dict[str, Any]]
+    not_evaluated: list[dict[str, str]]
+
+
+class _Document(msgspec.Struct):
+    machine_info: dict[str, Any]
+    commit_info: dict[str, Any]
+    benchmarks: list[_Benchmark]
+    datetime: str
+    version: str
+    kernelbench: _Ours
+
+
+def _joined(
+    evaluations: list[dict[str, Any]], samples: list[tuple[float, ...]]
+) -> list[Evaluated]:
+    """Evaluations with the samples that are kept in ``benchmarks``, in their order."""
+    timed = iter(samples)
+    found = []
+    for one in evaluations:
+        if one["runtime"] is not None:
+            one["runtime"]["samples"] = next(timed)
+        found.append(
+            Evaluated(
+                one.pop("nodeid"), one.pop("outcome"), EvalResult.from_builtins(one)
+            )
+        )
+    return found
+
+
+def document(run: Run) -> dict[str, Any]:
+    """What is written."""
+    return {
+        "machine_info": run.machine,
+        "commit_info": run.commit,
+        "benchmarks": [_benchmark(one) for one in run.evaluated if one.result.runtime],
+        "datetime": run.datetime,
+        "version": run.version,
+        "kernelbench": {
+            "schema": run.schema,
+            "settings": run.settings,
+            "environment": run.environment,
+            "summary": _summary(run),
+            "evaluations": [_evaluation(one) for one in run.evaluated],
+            "not_evaluated": [
+                {"nodeid": nodeid, "reason": reason}
+                for nodeid, reason in run.unevaluated.items()
+            ],
+        },
+    }
+
+
+def _benchmark(one: Evaluated) -> dict[str, Any]:
+    result = one.result
+    runtime = result.runtime
+    assert runtime is not None
+    return {
+        "group": result.problem,
+        "name": one.nodeid.rpartition("/")[2],
+        "fullname": one.nodeid,
+        "params": {"device": result.device},
+        "param": result.device,
+        "extra_info": {
+            "verdict": result.verdict.value,
+            "problem": result.problem,
+            "device": result.device_name or result.device,
+            "speedup": result.speedup and result.speedup.value,
+        },
+        "options": {
+            "disable_gc": False,
+            "timer": "kernelbench",
+            "min_rounds": len(runtime.samples),
+            "max_time": None,
+            "min_time": None,
+            "warmup": True,
+        },
+        "stats": _stats(runtime),
+    }
+
+
+def _stats(runtime: Runtime) -> dict[str, Any]:
+    samples = sorted(runtime.samples)
+    spread = runtime.q3 - runtime.q1
+    low, high = runtime.q1 - 1.5 * spread, runtime.q3 + 1.5 * spread
+    inside = [sample for sample in samples if low <= sample <= high] or samples
+    far = [s for s in samples if abs(s - runtime.mean) > runtime.stddev]
+    outside = len(samples) - len(inside)
+    return {
+        "min": runtime.min,
+        "max": runtime.max,
+        "mean": runtime.mean,
+        "stddev": runtime.stddev,
+        "rounds": len(samples),
+        "median": runtime.median,
+        "iqr": spread,
+        "q1": runtime.q1,
+        "q3": runtime.q3,
+        "iqr_outliers": outside,
+        "stddev_outliers": len(far),
+        "outliers": f"{len(far)};{outside}",
+        "ld15iqr": inside[0] if inside else runtime.min,
+        "hd15iqr": inside[-1] if inside else runtime.max,
+        "ops": 1 / runtime.mean if runtime.mean > 0 else None,
+        "total": sum(samples),
+        "data": list(runtime.samples),
+        "iterations": 1,
+    }
+
+
+def _evaluation(one: Evaluated) -> dict[str, Any]:
+    result = one.result.to_builtins()
+    # The samples are in benchmarks[].stats.data already.
+    for side in (result["runtime"], (result["baseline"] or {}).get("runtime")):
+        if side is not None:
+            del side["samples"]
+    return {"nodeid": one.nodeid, "outcome": one.outcome, **result}
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    results = [one.result for one in run.evaluated]
+    verdicts = [result.verdict.value for result in results]
+    return {
+        "evaluations": len(results),
+        "built": sum(result.built is True for result in results),
+        "correct": sum(result.correct is True for result in results),
+        "verdicts": {
+            verdict: verdicts.count(verdict) for verdict in sorted(set(verdicts))
+        },
+        "not_evaluated": len(run.unevaluated),
+        "elapsed_seconds": run.seconds,
+    }
