@@ -6,17 +6,15 @@ on a terminal, in a log and under xdist.
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_kernelbench.executors.base import Metered
-from pytest_kernelbench.model import EvalResult, Interval, Runtime, Trial, Verdict
+from pytest_kernelbench.model import EvalResult, Verdict
 from pytest_kernelbench.outcomes import escaped
+from pytest_kernelbench.reports import wording
 from pytest_kernelbench.reports.run import RunReports
 from pytest_kernelbench.runs import Evaluated
 from pytest_kernelbench.settings import Settings, settings_of
@@ -26,16 +24,14 @@ if TYPE_CHECKING:
 
 Column = tuple[str, Callable[[Mapping[str, Any]], str]]
 
-_ABSENT = "–"  # noqa: RUF001
 _NARROW, _NARROWEST = 15, 9
-_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 
 
 def header(items: Sequence[KernelItem], settings: Settings) -> str:
     kernels = len({item.request.kernel.path for item in items})
     devices = ", ".join(dict.fromkeys(item.request.device for item in items))
-    asked = _counted(len(items), "evaluation")
-    of = "" if kernels == len(items) else f" of {_counted(kernels, 'kernel')}"
+    asked = wording.counted(len(items), "evaluation")
+    of = "" if kernels == len(items) else f" of {wording.counted(kernels, 'kernel')}"
     return f"kernelbench: {asked}{of} on {devices} ({settings.executor}), seed {settings.seed}"
 
 
@@ -72,7 +68,7 @@ def show(
             detailed=verbosity > 0,
         )
         if len(groups) > 1:
-            terminal.write_line(f" {_scores([row.result for row in rows])}")
+            terminal.write_line(f" {wording.scores([row.result for row in rows])}")
     if not groups:
         terminal.write_sep("=", "kernelbench")
     terminal.write_line(f" {_closing([one.result for one in run.evaluated], run)}")
@@ -84,20 +80,9 @@ def show(
 def _groups(evaluated: Sequence[Evaluated]) -> dict[str, list[Evaluated]]:
     groups: dict[str, list[Evaluated]] = {}
     for one in evaluated:
-        groups.setdefault(_place(one.result), []).append(one)
-    titles = {place: _title(place, rows) for place, rows in groups.items()}
+        groups.setdefault(wording.place(one.result), []).append(one)
+    titles = {place: wording.title(place, rows) for place, rows in groups.items()}
     return {titles[place]: rows for place, rows in groups.items()}
-
-
-def _place(result: EvalResult) -> str:
-    is_cuda = result.device.startswith("cuda") and result.device_name
-    return f"{result.device_name if is_cuda else result.device} ({result.executor})"
-
-
-def _title(place: str, rows: Sequence[Evaluated]) -> str:
-    baselines = {row.result.baseline.kind for row in rows if row.result.baseline}
-    baseline = f", baseline {'/'.join(sorted(baselines))}" if baselines else ""
-    return f"kernelbench: {escaped(place)}{baseline}"
 
 
 def _table(
@@ -112,7 +97,7 @@ def _table(
     cells = [titles + [title for title, _ in more]]
     cells += [_cells(row) + [_cell(column, row) for column in more] for row in rows]
     if _excess(cells, width) > 0:
-        for cell, name in zip(cells[1:], _short_names(rows), strict=True):
+        for cell, name in zip(cells[1:], wording.short_names(rows), strict=True):
             cell[0] = name
     widths = _widths(cells, width)
     terminal.write_line(_line(cells[0], widths))
@@ -131,38 +116,16 @@ def _cells(row: Evaluated) -> list[str]:
     name = result.kernel
     return [
         escaped(name),
-        escaped(_problem(result)),
+        escaped(wording.problem(result)),
         result.verdict.value,
-        _ABSENT if result.runtime is None else _runtime(result.runtime),
-        _ABSENT if result.speedup is None else _speedup(result.speedup),
-        result.assurance or _ABSENT,
+        wording.ABSENT if result.runtime is None else wording.runtime(result.runtime),
+        wording.ABSENT if result.speedup is None else wording.speedup(result.speedup),
+        result.assurance or wording.ABSENT,
     ]
 
 
 def _cell(column: Column, row: Evaluated) -> str:
     return escaped(str(column[1]({"nodeid": row.nodeid, **row.result.to_builtins()})))
-
-
-def _problem(result: EvalResult) -> str:
-    known = result.problem_name and result.problem_name not in result.problem
-    return f"{result.problem} {result.problem_name}" if known else result.problem
-
-
-def _runtime(runtime: Runtime) -> str:
-    half = max(runtime.high - runtime.median, runtime.median - runtime.low)
-    share = half / runtime.median * 100 if runtime.median > 0 else 0.0
-    return f"{duration(runtime.median)} ±{share:.{0 if share >= 10 else 1}f}%"
-
-
-def duration(seconds: float) -> str:
-    unit, name = next(
-        ((unit, name) for unit, name in _UNITS if seconds >= unit), _UNITS[-1]
-    )
-    return f"{seconds / unit:#.3g} {name}".replace(". ", " ")
-
-
-def _speedup(speedup: Interval) -> str:
-    return f"{speedup.value:.2f}x [{speedup.low:.2f},{speedup.high:.2f}]"
 
 
 def _colour(row: Evaluated) -> dict[str, bool]:
@@ -171,16 +134,6 @@ def _colour(row: Evaluated) -> dict[str, bool]:
     if row.result.verdict is Verdict.PASS:
         return {"green": True}
     return {"yellow": True}
-
-
-def _short_names(rows: Sequence[Evaluated]) -> list[str]:
-    """Kernels without the directory that all share, nor what all kernels end in."""
-    paths = [PurePath(row.result.kernel) for row in rows]
-    shared = os.path.commonpath([str(path.parent) for path in paths])
-    return [
-        escaped(path.relative_to(shared).as_posix()).removesuffix("_kernel.py")
-        for path in paths
-    ]
 
 
 def _excess(cells: Sequence[Sequence[str]], available: int) -> int:
@@ -225,25 +178,18 @@ def _start_of(text: str, width: int) -> str:
 
 
 def _details(result: EvalResult) -> list[str]:
-    lines = [_trial(number, trial) for number, trial in enumerate(result.trials, 1)]
+    lines = [
+        wording.trial(number, trial) for number, trial in enumerate(result.trials, 1)
+    ]
     stages = [
-        f"{escaped(name)} {duration(took)}" for name, took in result.stages.items()
+        f"{escaped(name)} {wording.duration(took)}"
+        for name, took in result.stages.items()
     ]
     return lines + (["stages: " + ", ".join(stages)] if stages else [])
 
 
-def _trial(number: int, trial: Trial) -> str:
-    word = "ok" if trial.passed else "failed"
-    said = escaped(trial.message)
-    if not said and trial.max_abs_error is not None:
-        said = f"max error {trial.max_abs_error:.3g}"
-        if trial.allowed_error is not None:
-            said += f", allowed {trial.allowed_error:.3g}"
-    return f"trial {number}: {word} {said}".rstrip()
-
-
 def _closing(results: Sequence[EvalResult], run: RunReports) -> str:
-    parts = [_scores(results)] if results else []
+    parts = [wording.scores(results)] if results else []
     if run.unevaluated:
         parts.append(f"{len(run.unevaluated)} not evaluated")
     return " · ".join([*parts, *_expenses(run)])
@@ -260,30 +206,6 @@ def _expenses(run: RunReports) -> list[str]:
         word = "retry" if retries == 1 else "retries"
         parts.append(f"{retries} infrastructure {word}")
     return parts
-
-
-def _scores(results: Sequence[EvalResult]) -> str:
-    skipped = sum(result.verdict is Verdict.NO_DEVICE for result in results)
-    total = len(results) - skipped
-    if total == 0:
-        return f"{_counted(skipped, 'kernel')} skipped"
-    built = sum(result.built is True for result in results)
-    correct = sum(result.correct is True for result in results)
-    parts = [
-        _counted(total, "kernel"),
-        f"built {built}/{total}",
-        f"correct {correct}/{total}",
-    ]
-    speedups = [r.speedup.value for r in results if r.correct and r.speedup is not None]
-    if speedups:
-        mean = math.exp(math.fsum(map(math.log, speedups)) / len(speedups))
-        faster = sum(speedup > 1 for speedup in speedups)
-        parts.append(f"geomean {mean:.2f}x")
-        parts.append(f"max {max(speedups):.2f}x")
-        parts.append(f"fast_1 {faster}/{total}")
-    if skipped:
-        parts.append(f"{skipped} skipped")
-    return " · ".join(parts)
 
 
 def _remarks(evaluated: Sequence[Evaluated]) -> list[str]:
@@ -316,7 +238,3 @@ def _show_where(
         path, root = journal.path, settings.rootdir
         kept = f" · {path.relative_to(root) if path.is_relative_to(root) else path}"
     terminal.write_line(f" seed {settings.seed}{kept}")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,101 @@
+"""How results are worded: the same in the summary and in every other report.
+
+Text that came from a kernel or a compiler is one harmless line here; what a medium
+needs beyond that (HTML, Markdown) is the medium's business.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from pytest_kernelbench.model import EvalResult, Interval, Runtime, Trial, Verdict
+from pytest_kernelbench.outcomes import escaped
+from pytest_kernelbench.runs import Evaluated
+
+ABSENT = "–"  # noqa: RUF001
+_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
+
+
+def place(result: EvalResult) -> str:
+    """Where a result belongs: results of one place can be compared."""
+    is_cuda = result.device.startswith("cuda") and result.device_name
+    return f"{result.device_name if is_cuda else result.device} ({result.executor})"
+
+
+def title(where: str, rows: Sequence[Evaluated]) -> str:
+    baselines = {row.result.baseline.kind for row in rows if row.result.baseline}
+    baseline = f", baseline {'/'.join(sorted(baselines))}" if baselines else ""
+    return f"kernelbench: {escaped(where)}{baseline}"
+
+
+def problem(result: EvalResult) -> str:
+    known = result.problem_name and result.problem_name not in result.problem
+    return f"{result.problem} {result.problem_name}" if known else result.problem
+
+
+def runtime(measured: Runtime) -> str:
+    half = max(measured.high - measured.median, measured.median - measured.low)
+    share = half / measured.median * 100 if measured.median > 0 else 0.0
+    return f"{duration(measured.median)} ±{share:.{0 if share >= 10 else 1}f}%"
+
+
+def duration(seconds: float) -> str:
+    unit, name = next(
+        ((unit, name) for unit, name in _UNITS if seconds >= unit), _UNITS[-1]
+    )
+    return f"{seconds / unit:#.3g} {name}".replace(". ", " ")
+
+
+def speedup(ratio: Interval) -> str:
+    return f"{ratio.value:.2f}x [{ratio.low:.2f},{ratio.high:.2f}]"
+
+
+def short_names(rows: Sequence[Evaluated]) -> list[str]:
+    """Kernels without the directory that all share, nor what all kernels end in."""
+    paths = [PurePath(row.result.kernel) for row in rows]
+    shared = os.path.commonpath([str(path.parent) for path in paths])
+    return [
+        escaped(path.relative_to(shared).as_posix()).removesuffix("_kernel.py")
+        for path in paths
+    ]
+
+
+def trial(number: int, seen: Trial) -> str:
+    word = "ok" if seen.passed else "failed"
+    said = escaped(seen.message)
+    if not said and seen.max_abs_error is not None:
+        said = f"max error {seen.max_abs_error:.3g}"
+        if seen.allowed_error is not None:
+            said += f", allowed {seen.allowed_error:.3g}"
+    return f"trial {number}: {word} {said}".rstrip()
+
+
+def scores(results: Sequence[EvalResult]) -> str:
+    skipped = sum(result.verdict is Verdict.NO_DEVICE for result in results)
+    total = len(results) - skipped
+    if total == 0:
+        return f"{counted(skipped, 'kernel')} skipped"
+    built = sum(result.built is True for result in results)
+    correct = sum(result.correct is True for result in results)
+    parts = [
+        counted(total, "kernel"),
+        f"built {built}/{total}",
+        f"correct {correct}/{total}",
+    ]
+    speedups = [r.speedup.value for r in results if r.correct and r.speedup is not None]
+    if speedups:
+        mean = math.exp(math.fsum(map(math.log, speedups)) / len(speedups))
+        faster = sum(speedup > 1 for speedup in speedups)
+        parts.append(f"geomean {mean:.2f}x")
+        parts.append(f"max {max(speedups):.2f}x")
+        parts.append(f"fast_1 {faster}/{total}")
+    if skipped:
+        parts.append(f"{skipped} skipped")
+    return " · ".join(parts)
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
