@@ -77,7 +77,7 @@ def _is_duration(value: object) -> bool:
 
 
 class Bursts:
-    """Makes the bursts of one evaluation."""
+    """Makes the bursts of one candidate and of the baseline beside it."""
 
     def __init__(self, pairing: Pairing, stage: Stage) -> None:
         self.most_calls: int = stage.layout["slots"]
@@ -101,11 +101,12 @@ class Bursts:
         self._pairing.ask_oracle(do="fill", seeds=burst.seeds)
 
     def freeze(self, burst: Burst) -> None:
-        self._pairing.ask_oracle(do="freeze", places=burst.places)
+        side = self._pairing.side
+        self._pairing.ask_oracle(do="freeze", side=side, places=burst.places)
 
     def kernel(self, burst: Burst, stage: str) -> Measured:
         """Let the candidate run; it is stopped whenever no clock watches it."""
-        self._publish(burst, own=False)
+        self._publish(burst, self._pairing.side)
         started = time.perf_counter()
         self._pairing.candidate.resume()
         reply = self._pairing.ask_candidate(
@@ -116,13 +117,13 @@ class Bursts:
         return measured(reply, wall, len(burst.places))
 
     def baseline(self, burst: Burst) -> Measured:
-        self._publish(burst, own=True)
+        self._publish(burst, None)
         started = time.perf_counter()
         reply = self._pairing.ask_oracle(do="baseline", orders=self._orders(burst))
         return measured(reply, time.perf_counter() - started, len(burst.places))
 
-    def _publish(self, burst: Burst, *, own: bool) -> None:
-        self._pairing.ask_oracle(do="publish", places=burst.places, own=own)
+    def _publish(self, burst: Burst, side: str | None) -> None:
+        self._pairing.ask_oracle(do="publish", places=burst.places, side=side)
         time.sleep(_SETTLE_SECONDS[self._pairing.device_kind])
 
     def _orders(self, burst: Burst) -> Message:
@@ -136,6 +137,7 @@ class Bursts:
     def verify(self, burst: Burst, call: int) -> None:
         reply = self._pairing.ask_oracle(
             do="verify",
+            side=self._pairing.side,
             call=call,
             place=burst.places[call],
             seed=burst.seeds[call],

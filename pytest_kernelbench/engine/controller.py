@@ -25,6 +25,7 @@ from pytest_kernelbench.engine.launcher import CandidateLauncher
 from pytest_kernelbench.engine.pairing import Findings, Pairing, Seeds
 from pytest_kernelbench.engine.protocol import DeviceProtocol
 from pytest_kernelbench.engine.sandbox import Sandboxed, private_directory
+from pytest_kernelbench.engine.setup import load_problem
 from pytest_kernelbench.model import EvalRequest, EvalResult, Options, Verdict
 from pytest_kernelbench.text import printable
 
@@ -131,7 +132,7 @@ class _Evaluation:
             budget=TimeBudget(self._options.timeout),
         )
         with findings.stage("prepare"):
-            protocol = DeviceProtocol(pairing)
+            protocol = DeviceProtocol(pairing, load_problem(pairing))
             protocol.warm_up()
             build.mark_built()
         # Only from here on does anything depend on the seeds of the inputs.

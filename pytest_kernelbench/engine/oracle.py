@@ -61,10 +61,10 @@ class Oracle:
         self._blocks = CudaBlocks() if device.torch_device.type == "cuda" else None
         self._reference: Reference | None = None
         self._baseline: Call | None = None
-        self._shared: Slots | None = None
+        self._shared: dict[str, Slots] = {}
         self._own: Slots | None = None
         self._fresh: list[list[torch.Tensor]] = []
-        self._frozen: list[list[torch.Tensor]] = []
+        self._frozen: dict[str, list[list[torch.Tensor]]] = {}
 
     def serve(self) -> None:
         """Answer until the controller hangs up."""
@@ -80,7 +80,7 @@ class Oracle:
         except ProblemFault as error:
             return {"failed": "problem", "message": str(error)}
         except torch.OutOfMemoryError as error:
-            self._fresh, self._frozen = [], []
+            self._fresh, self._frozen = [], {}
             self._device.release()
             return {"failed": "memory", "message": str(error).splitlines()[0]}
 
@@ -130,9 +130,8 @@ class Oracle:
             view(block, place["start"], place).copy_(leaf)
         return {}
 
-    def do_attach(self, layout: Message, handle: str | None) -> Message:
-        """Open the candidate's slots and make room for the same of our own."""
-        self._detach()
+    def do_attach(self, side: str, layout: Message, handle: str | None) -> Message:
+        """Open a candidate's slots and have room for the same of our own."""
         made = Layout(**layout)
         self._device.make_room(made.slot_bytes)
         descriptors = self._channel.take_descriptors()
@@ -145,8 +144,9 @@ class Oracle:
                 block = self._blocks.open(handle, made.total_bytes)
             except CudaIpcError as error:
                 return {"opened": False, "message": str(error)}
-        self._shared = Slots(made, block)
-        self._own = Slots(made, self._private_block(made.total_bytes))
+        self._shared[side] = Slots(made, block)
+        if self._own is None:
+            self._own = Slots(made, self._private_block(made.total_bytes))
         return {"opened": True}
 
     def _private_block(self, size: int) -> torch.Tensor:
@@ -159,15 +159,15 @@ class Oracle:
 
     def do_fill(self, seeds: list[int]) -> Message:
         """Make a burst's inputs, in memory that no kernel can look at."""
-        self._frozen = []
+        self._frozen = {}
         self._fresh = []
         self._fresh = [tensors_of(self._loaded().inputs(seed)) for seed in seeds]
         self._wait()
         return {}
 
-    def do_publish(self, places: list[Place], *, own: bool) -> Message:
-        """Put the inputs into our own or the candidate's slots, poison the outputs."""
-        slots = self._ours() if own else self._theirs()
+    def do_publish(self, places: list[Place], side: str | None) -> Message:
+        """Put the inputs into our own or a candidate's slots, poison the outputs."""
+        slots = self._ours() if side is None else self._shared[side]
         for place, values in zip(places, self._fresh, strict=True):
             inputs, outputs = slots.views(place)
             for target, value in zip(inputs, values, strict=True):
@@ -177,25 +177,26 @@ class Oracle:
         self._wait()
         return {}
 
-    def do_freeze(self, places: list[Place]) -> Message:
-        """Copy what the candidate returned to where it cannot be changed any more."""
-        device = self._device.torch_device
-        self._frozen = [
-            [leaf.to(device, copy=True) for leaf in self._theirs().views(place)[1]]
+    def do_freeze(self, side: str, places: list[Place]) -> Message:
+        """Copy what a candidate returned to where it cannot be changed any more."""
+        device, slots = self._device.torch_device, self._shared[side]
+        self._frozen[side] = [
+            [leaf.to(device, copy=True) for leaf in slots.views(place)[1]]
             for place in places
         ]
         self._wait()
         return {}
 
     def do_verify(
-        self, call: int, place: Place, seed: int, draw: int, tolerance: str
+        self, side: str, call: int, place: Place, seed: int, draw: int, tolerance: str
     ) -> Message:
         """Compare one frozen output with what the problem returns for its inputs."""
         reference = self._loaded()
         inputs = reference.inputs(seed)
         wide: list[torch.Tensor] = []
         describe(reference.run_wide(inputs), wide)
-        changed = self._changed_inputs(place, tensors_of(inputs))
+        theirs, _ = self._shared[side].views(place)
+        changed = self._changed_inputs(theirs, tensors_of(inputs))
         torch.manual_seed(draw)
         expected: list[torch.Tensor] = []
         describe(reference.run(inputs), expected)
@@ -203,7 +204,7 @@ class Oracle:
         comparisons = [
             compare(out, ref, exact, Tolerance.parse(tolerance, ref.dtype))
             for out, ref, exact in zip(
-                self._frozen[call], expected, oracle, strict=True
+                self._frozen[side][call], expected, oracle, strict=True
             )
         ]
         return {
@@ -212,9 +213,10 @@ class Oracle:
             "float64": bool(wide),
         }
 
-    def _changed_inputs(self, place: Place, fresh: list[torch.Tensor]) -> list[int]:
+    def _changed_inputs(
+        self, theirs: list[torch.Tensor], fresh: list[torch.Tensor]
+    ) -> list[int]:
         """Inputs that the kernel changed and the problem does not."""
-        theirs, _ = self._theirs().views(place)
         device = self._device.torch_device
         return [
             index
@@ -249,7 +251,7 @@ class Oracle:
         return {}
 
     def do_detach(self) -> Message:
-        """Let go of the candidate's memory."""
+        """Let go of the candidates' memory."""
         self._detach()
         return {}
 
@@ -257,17 +259,13 @@ class Oracle:
         assert self._reference is not None
         return self._reference
 
-    def _theirs(self) -> Slots:
-        assert self._shared is not None
-        return self._shared
-
     def _ours(self) -> Slots:
         assert self._own is not None
         return self._own
 
     def _detach(self) -> None:
-        self._fresh, self._frozen = [], []
-        self._shared = self._own = None
+        self._fresh, self._frozen = [], {}
+        self._shared, self._own = {}, None
         if self._blocks is not None:
             self._blocks.close_opened()
 

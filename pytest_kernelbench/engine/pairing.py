@@ -89,6 +89,8 @@ class Pairing:
     seeds: Seeds
     findings: Findings
     budget: TimeBudget
+    side: str = "kernel"
+    """What the oracle calls this candidate: two may be attached to it."""
 
     def ask_oracle(self, descriptors: tuple[int, ...] = (), **message: Any) -> Message:
         """Ask once the candidate has begun to use the device.

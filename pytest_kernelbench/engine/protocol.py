@@ -11,6 +11,7 @@ import statistics
 from typing import Literal
 
 from pytest_kernelbench.engine.bursts import Bursts
+from pytest_kernelbench.engine.channel import Message
 from pytest_kernelbench.engine.clients import KernelFault
 from pytest_kernelbench.engine.pairing import Pairing
 from pytest_kernelbench.engine.sampling import SYSTEMATIC, Sampler
@@ -33,12 +34,12 @@ _SOLO_SLACK = 2e-6
 class DeviceProtocol:
     """The steps of one evaluation on the device."""
 
-    def __init__(self, pairing: Pairing) -> None:
+    def __init__(self, pairing: Pairing, contract: Message) -> None:
         self._pairing = pairing
         self._options = pairing.request.options
         self._kind = pairing.device_kind
         self._findings = pairing.findings
-        self._stage = set_up(pairing)
+        self._stage = set_up(pairing, contract)
         self._bursts = Bursts(pairing, self._stage)
         self._baseline_kind: Literal["eager", "compile"] = "eager"
 

@@ -33,48 +33,54 @@ class Stage:
     has_weights: bool
 
 
-def set_up(pairing: Pairing) -> Stage:
-    """Build both models with the same weights, and the slots that both see."""
-    return _Setup(pairing).run()
+def load_problem(pairing: Pairing) -> Message:
+    """Let the oracle load the problem, and learn the form of everything it has."""
+    options, problem = pairing.request.options, pairing.request.problem
+    contract = pairing.oracle.ask(
+        options.timeout,
+        do="load",
+        source=problem.source,
+        name=problem.origin,
+        precision=_PRECISIONS[options.precision],
+        init_seed=pairing.seeds.derived("init"),
+        probe_seed=pairing.seeds.derived("probe"),
+    )
+    pairing.findings.device_name = contract["device_name"]
+    pairing.findings.environment = contract["environment"]
+    if contract["draws"]:
+        pairing.findings.note(
+            "the problem draws random numbers: both sides are given equal seeds"
+        )
+    return contract
+
+
+def set_up(pairing: Pairing, contract: Message) -> Stage:
+    """Build the candidate's model with the problem's weights, and the shared slots."""
+    return _Setup(pairing, contract).run()
 
 
 class _Setup:
-    def __init__(self, pairing: Pairing) -> None:
+    def __init__(self, pairing: Pairing, contract: Message) -> None:
         self._pairing = pairing
+        self._contract = contract
         self._request = pairing.request
         self._options = pairing.request.options
         self._kind = pairing.device_kind
         self._findings = pairing.findings
-        self._layout: Message = {}
-
-    def run(self) -> Stage:
-        init_seed = self._pairing.seeds.derived("init")
-        contract = self._pairing.oracle.ask(
-            self._options.timeout,
-            do="load",
-            source=self._request.problem.source,
-            name=self._request.problem.origin,
-            precision=_PRECISIONS[self._options.precision],
-            init_seed=init_seed,
-            probe_seed=self._pairing.seeds.derived("probe"),
-        )
-        self._findings.device_name = contract["device_name"]
-        self._findings.environment = contract["environment"]
-        if contract["draws"]:
-            self._findings.note(
-                "the problem draws random numbers: both sides are given equal seeds"
-            )
-        self._construct(contract, init_seed)
         slots, slack = _slots(contract, self._kind)
-        self._layout = {
+        self._layout: Message = {
             "inputs": contract["inputs"],
             "outputs": contract["outputs"],
             "slots": slots,
             "slack": slack,
         }
-        self._share(slots * (contract["slot_bytes"] + slack))
+
+    def run(self) -> Stage:
+        contract, layout = self._contract, self._layout
+        self._construct(contract, self._pairing.seeds.derived("init"))
+        self._share(layout["slots"] * (contract["slot_bytes"] + layout["slack"]))
         return Stage(
-            layout=self._layout,
+            layout=layout,
             draws=contract["draws"],
             has_weights=bool(contract["state"]),
         )
@@ -144,8 +150,14 @@ class _Setup:
         """Let the oracle open the slots; False if it cannot."""
         if not descriptors and handle is None:
             return False
-        message = {"do": "attach", "layout": self._layout, "handle": handle}
-        return bool(self._pairing.ask_oracle(descriptors, **message)["opened"])
+        reply = self._pairing.ask_oracle(
+            descriptors,
+            do="attach",
+            side=self._pairing.side,
+            layout=self._layout,
+            handle=handle,
+        )
+        return bool(reply["opened"])
 
 
 def _handle(reply: Message) -> str | None:
