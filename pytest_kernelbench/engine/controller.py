@@ -180,7 +180,8 @@ class _Evaluation:
             stages=findings.stages,
             limits=tuple(findings.limits),
             notes=tuple(findings.notes),
-            log=printable(log)[-_MAX_LOG:],
+            # Cut first: a cut may undo an escape.
+            log=printable(log[-_MAX_LOG:]),
             environment=findings.environment,
             **timing,
         )

@@ -35,6 +35,31 @@ class TestPrintable:
     def test_makes_line_ends_of_carriage_returns(self):
         assert printable("one\r\ntwo\rthree") == "one\ntwo\nthree"
 
+    @pytest.mark.parametrize(
+        ("command", "shown"),
+        [
+            ("::error file=a.py::b", r"\::error file=a.py::b"),
+            (" \t::stop-commands::word", " \t\\::stop-commands::word"),
+            ("fine\r::error::b", "fine\n\\::error::b"),
+            ("\ufe0f:\u034f:error::b", "\ufe0f\\:\u034f:error::b"),
+            ("\u3164::error::b", "\u3164\\::error::b"),
+            ("warning: ##[error]b", r"warning: ##\[error]b"),
+            ("#\ufe0f#\ufe0f[error]b", "#\ufe0f#\ufe0f\\[error]b"),
+            ("###[group]b", r"###\[group]b"),
+            ("\x1b[1m::error::b", r"\::error::b"),
+        ],
+    )
+    def test_breaks_what_a_ci_service_would_obey(self, command, shown):
+        assert printable(command) == shown
+        assert printable(shown) == shown
+
+    @pytest.mark.parametrize(
+        "text",
+        ["note: std::vector<int>::at", "x = a[::2]", "12 | ::printf();", "[tag] #[x]"],
+    )
+    def test_leaves_the_words_of_compilers_alone(self, text):
+        assert printable(text) == text
+
     def test_can_be_encoded_whatever_came_in(self):
         assert printable("half \ud800 pair").encode() == rb"half \ud800 pair"
 
