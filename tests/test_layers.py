@@ -19,7 +19,7 @@ FLOORS = [
     {"kernels", "gates", "journal", "broker", "statistics", "runs"},
     {"problems", "engine"},
     {"executors"},
-    {"settings"},
+    {"settings", "doctor"},
     {"terms", "session"},
     {"outcomes"},
     {"collection", "reports", "xdist", "evaluator", "history"},

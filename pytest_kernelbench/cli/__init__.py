@@ -10,10 +10,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pytest_kernelbench.cli import on_modal
+from pytest_kernelbench.cli import doctoring, on_modal
 from pytest_kernelbench.errors import KernelBenchError
 
-_GROUPS = (on_modal,)
+_GROUPS = (on_modal, doctoring)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,103 @@
+"""Look at what is installed: packages by their metadata, programs by their versions.
+
+Nothing is imported for it, least of all torch, which takes seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
+import tomllib
+from pathlib import Path
+
+from pytest_kernelbench.doctor.facts import Packages, Toolkit, Version
+from pytest_kernelbench.engine.sandbox import base_environment
+
+_PACKAGES = (
+    *("pytest-kernelbench", "pytest", "pytest-xdist", "modal"),
+    *("torch", "triton", "numpy", "scipy", "ninja", "nvidia-ml-py"),
+)
+_SECONDS = 10
+"""For a compiler to tell its version."""
+
+
+def packages() -> Packages:
+    found = {}
+    for name in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return Packages(versions=found, torch_cuda=_torch_cuda())
+
+
+def _torch_cuda() -> Version | None:
+    """From torch's own ``version.py``, which is text as well."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        torch = importlib.util.find_spec("torch")
+        if torch is not None and torch.origin is not None:
+            text = Path(torch.origin).with_name("version.py").read_text("utf-8")
+            return _version(r"^cuda\b[^=]*=\s*'(\d+)\.(\d+)", text)
+    return None
+
+
+def toolkit() -> Toolkit:
+    path = base_environment()["PATH"]  # what a kernel's process would see
+    nvcc = _nvcc(path)
+    compiler = shutil.which(os.environ.get("CXX", "c++"), path=path)
+    headers = Path(sysconfig.get_path("include"), "Python.h")
+    return Toolkit(
+        nvcc=nvcc,
+        nvcc_version=_version(r"release (\d+)\.(\d+)", _said(nvcc)) if nvcc else None,
+        compiler=compiler or shutil.which("g++", path=path),
+        has_python_headers=headers.exists(),
+        ninja=shutil.which("ninja", path=path),
+    )
+
+
+def _nvcc(path: str) -> str | None:
+    """Where torch looks for it, in that order."""
+    home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")
+    if home is not None:
+        return shutil.which("nvcc", path=str(Path(home, "bin")))
+    return shutil.which("nvcc", path=path) or shutil.which(
+        "nvcc", path="/usr/local/cuda/bin"
+    )
+
+
+def _said(program: str) -> str:
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return subprocess.run(
+            [program, "--version"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+        ).stdout
+    return ""
+
+
+def _version(pattern: str, text: str) -> Version | None:
+    found = re.search(pattern, text, re.MULTILINE)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def modal_credentials() -> str | None:
+    """Where Modal's client would find some; their content is not looked at."""
+    if os.environ.get("MODAL_TOKEN_ID") and os.environ.get("MODAL_TOKEN_SECRET"):
+        return "the environment"
+    path = Path(os.environ.get("MODAL_CONFIG_PATH") or "~/.modal.toml").expanduser()
+    try:
+        profiles = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    chosen = os.environ.get("MODAL_PROFILE") or next(
+        (name for name, profile in profiles.items() if profile.get("active")), "default"
+    )
+    has_token = "token_id" in profiles.get(chosen, {})
+    return f"{path}, profile '{chosen}'" if has_token else None
