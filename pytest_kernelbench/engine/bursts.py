@@ -140,7 +140,6 @@ class Bursts:
             side=self._pairing.side,
             call=call,
             place=burst.places[call],
-            seed=burst.seeds[call],
             draw=burst.draws[call],
             tolerance=self._options.tolerance,
         )

@@ -99,6 +99,12 @@ class Reference:
         dtype = self._dtype if tensor.is_floating_point() else tensor.dtype
         return tensor.detach().to(self._device.torch_device, dtype)
 
+    def unshared(self, inputs: list[Any]) -> list[Any]:
+        """Inputs that can be given to ``run`` and used once more."""
+        if not self.mutated:
+            return inputs
+        return [_map_tensors(value, torch.clone) for value in inputs]
+
     def run(self, inputs: list[Any]) -> Any:
         return _faulting(f"{self._name}: forward", lambda: self.model(*inputs))
 

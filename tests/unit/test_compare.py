@@ -229,7 +229,7 @@ class TestShapes:
         output[::5, 3] += torch.linspace(1e-3, 1e-1, 8)
         output[36, 63] = torch.nan
         whole = judge(output, oracle, tolerance=tolerance)
-        monkeypatch.setattr(compare_module, "_CHUNK", chunk)
+        monkeypatch.setattr(compare_module, "_CHUNK", {"cpu": chunk})
         assert judge(output, oracle, tolerance=tolerance) == whole
         assert (whole.mismatched, whole.nonfinite) == (8, 1)
 
