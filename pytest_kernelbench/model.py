@@ -206,10 +206,14 @@ class Resources(_Data, frozen=True, kw_only=True):
     registers: int
     """Per thread."""
     spilled_bytes: int
+    """Per thread in local memory: spilled registers, and arrays that do not fit any."""
     shared_bytes: int
     """Per block, as known at compile time."""
     occupancy: float | None = None
-    """Of the threads that a multiprocessor can hold, 0 to 1, where it can be told."""
+    """Of the threads that a multiprocessor can hold, 0 to 1, where it can be told.
+
+    Where the size of a block is only known at launch, the most that any size reaches.
+    """
 
 
 class EvalResult(_Data, frozen=True, kw_only=True):

@@ -133,6 +133,13 @@ def compilers(facts: Facts) -> Iterator[Finding]:
         yield fine("ninja", tools.ninja)
 
 
+def cuobjdump(facts: Facts) -> Iterator[Finding]:
+    if facts.visible_gpus and facts.toolkit.cuobjdump is None:
+        what = "not found: nothing is told of registers, spills and occupancy"
+        mend = "install the whole CUDA toolkit, or Triton, which brings it"
+        yield doubtful("cuobjdump", what, mend)
+
+
 def triton(facts: Facts) -> Iterator[Finding]:
     version = facts.packages.versions.get("triton")
     if version is None:
@@ -186,4 +193,14 @@ def _number(text: str) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-CHECKS = (system, torch, driver, nvcc, compilers, triton, pytest_plugins, modal)
+CHECKS = (
+    system,
+    torch,
+    driver,
+    nvcc,
+    compilers,
+    cuobjdump,
+    triton,
+    pytest_plugins,
+    modal,
+)

@@ -58,7 +58,8 @@ class Toolkit:
     """Path of the C++ compiler."""
     has_python_headers: bool = True
     ninja: str | None = None
-    """Path."""
+    cuobjdump: str | None = None
+    """Paths."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ import tomllib
 from pathlib import Path
 
 from pytest_kernelbench.doctor.facts import Packages, Toolkit, Version
+from pytest_kernelbench.engine.resources import cuobjdump
 from pytest_kernelbench.engine.sandbox import base_environment
 
 _PACKAGES = (
@@ -56,6 +57,7 @@ def toolkit() -> Toolkit:
         compiler=compiler or shutil.which("g++", path=path),
         has_python_headers=headers.exists(),
         ninja=shutil.which("ninja", path=path),
+        cuobjdump=cuobjdump(),
     )
 
 

@@ -21,6 +21,7 @@ from pytest_kernelbench.engine.clients import (
     OracleKilledError,
     TimeBudget,
 )
+from pytest_kernelbench.engine.inspection import inspected
 from pytest_kernelbench.engine.launcher import CandidateLauncher
 from pytest_kernelbench.engine.pairing import Findings, Pairing, Seeds
 from pytest_kernelbench.engine.protocol import DeviceProtocol
@@ -82,6 +83,7 @@ class _Evaluation:
                     # Before its build directory is ours again.
                     if process is not None:
                         process.kill()
+                self._inspect(build)
             output = process.output.text() if process is not None else ""
         # The copy that was built is ours; users know the file by its own path.
         log = (output + log).replace(str(build.source), self._request.kernel.path)
@@ -144,6 +146,16 @@ class _Evaluation:
             with findings.stage("timing"):
                 protocol.time()
 
+    def _inspect(self, build: BuildDirectory) -> None:
+        findings = self._findings
+        if findings.built and self._bench.device_kind == "cuda":
+            with findings.stage("inspect"):
+                findings.resources = inspected(
+                    build.path,
+                    self._bench.launcher,
+                    findings.environment.get("capability", ""),
+                )
+
     def _is_interpreted(self) -> bool:
         interpreted = (
             self._bench.device_kind == "cpu"
@@ -175,6 +187,7 @@ class _Evaluation:
             built=False if verdict is Verdict.BUILD else findings.built,
             correct=findings.correct if verdict in _AFTER_CHECK else False,
             trials=tuple(findings.trials),
+            resources=findings.resources,
             build_seconds=findings.stages.get("build"),
             elapsed_seconds=elapsed,
             stages=findings.stages,

@@ -18,7 +18,7 @@ from pytest_kernelbench.engine.clients import (
     OracleMemoryError,
     TimeBudget,
 )
-from pytest_kernelbench.model import EvalRequest, Trial, Verdict
+from pytest_kernelbench.model import EvalRequest, Resources, Trial, Verdict
 
 
 class Seeds:
@@ -56,6 +56,7 @@ class Findings:
     notes: list[str] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
     device_name: str = ""
+    resources: tuple[Resources, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     timing: dict[str, Any] = field(default_factory=dict)
 

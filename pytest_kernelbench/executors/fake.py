@@ -5,7 +5,8 @@ without a GPU: ``--kb-executor=fake``. A kernel says what shall become of it in
 comments such as ``# fake: verdict=WRONG reason='off by one' speedup=1.3 sleep=0.2``.
 The keys are ``verdict``, ``reason``, ``speedup`` (with ``spread``, the relative
 half-width of its interval), ``runtime`` (seconds), ``log``, ``sleep`` (seconds),
-``assurance``, ``limit`` and ``note`` (texts), ``problem_error``,
+``assurance``, ``registers`` (of one device function named ``fake``),
+``limit`` and ``note`` (texts), ``problem_error``,
 ``error`` (an ``ExecutorError`` with this text) and ``flaky`` (verdict of the first
 attempt only). Events are appended to the file named by ``KB_FAKE_LOG``.
 """
@@ -26,6 +27,7 @@ from pytest_kernelbench.model import (
     EvalRequest,
     EvalResult,
     Interval,
+    Resources,
     Runtime,
     Verdict,
 )
@@ -105,6 +107,7 @@ def _result(request: EvalRequest, script: dict[str, str]) -> EvalResult:
         speedup=Interval(value=speedup, low=speedup - spread, high=speedup + spread)
         if timed
         else None,
+        resources=_resources(script),
         assurance=cast(Assurance, script.get("assurance", "L1")),
         limits=(script["limit"],) if "limit" in script else (),
         notes=(script["note"],) if "note" in script else (),
@@ -112,6 +115,16 @@ def _result(request: EvalRequest, script: dict[str, str]) -> EvalResult:
         elapsed_seconds=float(script.get("sleep", 0)),
         log=script.get("log", ""),
     )
+
+
+def _resources(script: dict[str, str]) -> tuple[Resources, ...]:
+    if "registers" not in script:
+        return ()
+    registers = int(script["registers"])
+    fake = Resources(
+        function="fake", registers=registers, spilled_bytes=0, shared_bytes=0
+    )
+    return (fake,)
 
 
 def _constant(seconds: float) -> Runtime:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Column = tuple[str, Callable[[Mapping[str, Any]], str]]
 
 _NARROW, _NARROWEST = 15, 9
+_FUNCTIONS = 8
+"""Of the device that are told of; a kernel may have hundreds."""
 
 
 def header(items: Sequence[KernelItem], settings: Settings) -> str:
@@ -185,7 +187,13 @@ def _details(result: EvalResult) -> list[str]:
         f"{escaped(name)} {wording.duration(took)}"
         for name, took in result.stages.items()
     ]
-    return lines + (["stages: " + ", ".join(stages)] if stages else [])
+    if stages:
+        lines.append("stages: " + ", ".join(stages))
+    lines += [wording.resources(given) for given in result.resources[:_FUNCTIONS]]
+    left_out = len(result.resources) - _FUNCTIONS
+    if left_out > 0:
+        lines.append(f"and {wording.counted(left_out, 'other device function')}")
+    return lines
 
 
 def _closing(results: Sequence[EvalResult], run: RunReports) -> str:

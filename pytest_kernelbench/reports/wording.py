@@ -11,7 +11,14 @@ import os
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from pytest_kernelbench.model import EvalResult, Interval, Runtime, Trial, Verdict
+from pytest_kernelbench.model import (
+    EvalResult,
+    Interval,
+    Resources,
+    Runtime,
+    Trial,
+    Verdict,
+)
 from pytest_kernelbench.outcomes import escaped
 from pytest_kernelbench.runs import Evaluated
 
@@ -71,6 +78,14 @@ def trial(number: int, seen: Trial) -> str:
         if seen.allowed_error is not None:
             said += f", allowed {seen.allowed_error:.3g}"
     return f"trial {number}: {word} {said}".rstrip()
+
+
+def resources(given: Resources) -> str:
+    spilled = f"{given.spilled_bytes} bytes spilled" if given.spilled_bytes else ""
+    shared = f"{given.shared_bytes} bytes shared" if given.shared_bytes else ""
+    filled = "" if given.occupancy is None else f"occupancy {given.occupancy:.0%}"
+    parts = [counted(given.registers, "register"), spilled, shared, filled]
+    return f"{escaped(given.function)}: {', '.join(filter(None, parts))}"
 
 
 def scores(results: Sequence[EvalResult]) -> str:

@@ -153,3 +153,9 @@ def test_colour_is_for_terminals(kernels):
     kernels.add("a")
     assert "\x1b[" not in kernels.run().stdout.str()
     assert "\x1b[32mPASS" in kernels.run("--color=yes").stdout.str()
+
+
+def test_verbose_output_has_what_compilers_gave_device_functions(kernels):
+    kernels.add("a", "registers=40")
+    kernels.run("-v").stdout.fnmatch_lines(["   fake: 40 registers"])
+    kernels.run().stdout.no_fnmatch_line("*40 registers*")

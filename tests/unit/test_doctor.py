@@ -73,6 +73,7 @@ SOUND = Facts(
         nvcc_version=(13, 0),
         compiler="/usr/bin/c++",
         ninja="/usr/bin/ninja",
+        cuobjdump="/usr/local/cuda/bin/cuobjdump",
     ),
     packages=Packages(versions=VERSIONS, torch_cuda=(13, 0)),
     driver=Driver(present=True, version="580.65", cuda=(13, 0)),
@@ -141,6 +142,7 @@ DISTORTED = {
         ("Python.h is missing", "python3-dev"),
     ),
     "no ninja": (changed("toolkit", ninja=None), ("ninja: none", "pip install ninja")),
+    "no cuobjdump": (changed("toolkit", cuobjdump=None), ("registers", "toolkit")),
     "no triton": (without("triton"), ("triton: not installed", "[triton]")),
     "old xdist": (
         changed("packages", versions={**VERSIONS, "pytest-xdist": "3.5.0"}),
