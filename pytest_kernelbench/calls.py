@@ -19,13 +19,14 @@ from pytest_kernelbench.errors import KernelBenchError, KernelFileError, Mapping
 from pytest_kernelbench.gates import judge
 from pytest_kernelbench.kernels import kernel_from_text, read_kernel
 from pytest_kernelbench.model import EvalRequest, EvalResult, Kernel, Problem, Verdict
-from pytest_kernelbench.outcomes import attach, failure_text, named_failure
+from pytest_kernelbench.outcomes import attach, escaped, failure_text, named_failure
 from pytest_kernelbench.problems import problem_for
 from pytest_kernelbench.problems.builtin import sized_for
 from pytest_kernelbench.problems.folder import read_problem
 from pytest_kernelbench.session import awaited
 from pytest_kernelbench.settings import settings_of
 from pytest_kernelbench.terms import Terms, replaced, replay_command, run_terms
+from pytest_kernelbench.text import printable
 
 _NOT_OPTIONS = ("problem", "device", "backend")
 _SOFT = (Verdict.SLOW, Verdict.REGRESSED, Verdict.AMBIGUOUS)
@@ -101,7 +102,7 @@ class Caller:
         try:
             call = self._evaluate(kernel, problem, options)
         except KernelBenchError as error:
-            message = f"not evaluated: {error}"
+            message = printable(f"not evaluated: {error}")
         except CancelledError:
             self._item.session.shouldstop = "kernelbench: the run is stopping"
             message = "not evaluated: the run is stopping"
@@ -203,6 +204,6 @@ class Caller:
         if result.verdict is not Verdict.NO_DEVICE:
             return
         if self._settings.require_device:
-            message = f"NO-DEVICE: {result.reason} (--kb-require-device)"
+            message = f"NO-DEVICE: {escaped(result.reason)} (--kb-require-device)"
             raise pytest.fail.Exception(message, pytrace=False)
-        pytest.skip(result.reason or f"no device '{result.device}'")
+        pytest.skip(escaped(result.reason) or f"no device '{result.device}'")

@@ -21,6 +21,7 @@ from pytest_kernelbench.model import EvalRequest, EvalResult, Problem, Verdict
 from pytest_kernelbench.outcomes import (
     KernelFailure,
     attach,
+    escaped,
     escaped_log,
     failure_text,
     forget,
@@ -31,6 +32,7 @@ from pytest_kernelbench.problems.builtin import sized_for
 from pytest_kernelbench.session import awaited, evaluations_of
 from pytest_kernelbench.settings import Settings, settings_of
 from pytest_kernelbench.terms import Terms, replay_command, run_terms, tightened
+from pytest_kernelbench.text import printable
 from pytest_kernelbench.values import gpus
 
 LIBRARY = pytest.StashKey[ProblemLibrary]()
@@ -158,7 +160,7 @@ class KernelItem(pytest.Item):
         try:
             return awaited(self.config, request, self.nodeid)
         except KernelBenchError as error:
-            message = f"not evaluated: {error}"
+            message = printable(f"not evaluated: {error}")
         except CancelledError:
             message = None
         # Raised out here, or pytest would print what it was raised in handling of.
@@ -174,7 +176,7 @@ class KernelItem(pytest.Item):
         self.ihook.pytest_kernelbench_result(item=self, result=result)
         settings = settings_of(self.config)
         if result.verdict is Verdict.NO_DEVICE and not settings.require_device:
-            pytest.skip(result.reason or f"no device '{result.device}'")
+            pytest.skip(escaped(result.reason) or f"no device '{result.device}'")
         replay = replay_command(self._nodeid_from_here(), result.seed, settings)
         text = failure_text(result, self._terms, policy=settings.policy, replay=replay)
         if text is not None:

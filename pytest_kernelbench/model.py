@@ -13,6 +13,8 @@ from typing import Any, Literal, Self
 
 import msgspec
 
+from pytest_kernelbench.text import printable
+
 SCHEMA = 1
 """Version of the stored and transported form of the structs below."""
 
@@ -279,5 +281,5 @@ class EvalResult(_Data, frozen=True, kw_only=True):
                 f"[{speedup.low:.3g}, {speedup.high:.3g}] over PyTorch"
             )
         if not self.verdict.is_failure or not self.log:
-            return head
-        return "\n".join([head, *self.log.strip().splitlines()[-lines:]])
+            return printable(head)
+        return printable("\n".join([head, *self.log.strip().splitlines()[-lines:]]))

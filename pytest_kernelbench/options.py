@@ -25,6 +25,8 @@ class Option(NamedTuple):
     metavar: str = ""
     ini: str = "string"
     """Type of the ini twin; ``bool`` without a metavar is a flag."""
+    bare: str | None = None
+    """What the option says without a value, where it may come without one."""
 
     @property
     def field(self) -> str:
@@ -175,6 +177,20 @@ OPTIONS = (
         default=".kernelbench",
     ),
     _row("json", values.text, "write all results to this file", metavar="PATH"),
+    _row(
+        "github",
+        values.choice("auto", "on", "off"),
+        "job summary, annotations and outputs (auto: in GitHub Actions)",
+        metavar="auto|on|off",
+        default="auto",
+        bare="on",
+    ),
+    _row(
+        "github-comment",
+        values.text,
+        "write the body of a pull request's comment to this file",
+        metavar="PATH",
+    ),
     _switch("resume", "go on with the newest run: skip what it has already evaluated"),
     _row(
         "min-assurance",
@@ -247,4 +263,5 @@ def _action(option: Option) -> dict[str, Any]:
     if not option.metavar:
         return {"action": "store_true", "default": None}
     action = "append" if option.ini == "linelist" else "store"
-    return {"action": action, "default": None, "metavar": option.metavar}
+    taken = {} if option.bare is None else {"nargs": "?", "const": option.bare}
+    return {"action": action, "default": None, "metavar": option.metavar, **taken}

@@ -8,6 +8,7 @@ that needs it, once it is known to be needed.
 
 from __future__ import annotations
 
+import os
 import sys
 import typing
 from collections.abc import Generator, Mapping
@@ -56,11 +57,23 @@ def _configure_controller(config: pytest.Config, *, given: bool) -> None:
 
     if given:
         refuse_unwritable(config)
-    config.pluginmanager.register(RunReports(config), "kernelbench-reports")
+    reports = RunReports(config)
+    config.pluginmanager.register(reports, "kernelbench-reports")
+    if _reports_to_github(config):
+        from pytest_kernelbench.reports.on_github import GitHubReports
+
+        config.pluginmanager.register(GitHubReports(config, reports))
     if config.getoption("dist", "no") != "no":
         from pytest_kernelbench.xdist import XdistController
 
         config.pluginmanager.register(XdistController(config), "kernelbench-xdist")
+
+
+def _reports_to_github(config: pytest.Config) -> bool:
+    """Whether it might: on a guess it is loaded, and writes nothing without kernels."""
+    keys = ("kb_github", "kb_github_comment")
+    asked = any(config.getoption(key) or config.getini(key) for key in keys)
+    return asked or os.environ.get("GITHUB_ACTIONS") == "true"
 
 
 def pytest_kernelbench_executors() -> Mapping[str, ExecutorFactory]:

@@ -24,6 +24,8 @@ class Evaluated(msgspec.Struct, frozen=True):
     outcome: str
     """Of the test's phase: passed, failed, skipped."""
     result: EvalResult
+    line: int | None = None
+    """1-based, of the kernel's entry point or of the test function."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +57,16 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_run(path: Path, run: Run) -> None:
-    """Write the file; a reader sees the old one or the new one, never a part.
+    """Write the file as a whole.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_whole(path, msgspec.json.format(msgspec.json.encode(document(run))) + b"\n")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write any file of a run; a reader sees the old one or the new one, never a part.
 
     Raises:
         OSError: it cannot be written.
@@ -63,8 +74,7 @@ def write_run(path: Path, run: Run) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        text = msgspec.json.format(msgspec.json.encode(document(run)))
-        partial.write_bytes(text + b"\n")
+        partial.write_bytes(content)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -132,11 +142,8 @@ def _joined(
     for one in evaluations:
         if one["runtime"] is not None:
             one["runtime"]["samples"] = next(timed)
-        found.append(
-            Evaluated(
-                one.pop("nodeid"), one.pop("outcome"), EvalResult.from_builtins(one)
-            )
-        )
+        nodeid, outcome, line = (one.pop(key) for key in ("nodeid", "outcome", "line"))
+        found.append(Evaluated(nodeid, outcome, EvalResult.from_builtins(one), line))
     return found
 
 
@@ -225,7 +232,8 @@ def _evaluation(one: Evaluated) -> dict[str, Any]:
     for side in (result["runtime"], (result["baseline"] or {}).get("runtime")):
         if side is not None:
             del side["samples"]
-    return {"nodeid": one.nodeid, "outcome": one.outcome, **result}
+    place = {"nodeid": one.nodeid, "line": one.line, "outcome": one.outcome}
+    return {**place, **result}
 
 
 def _summary(run: Run) -> dict[str, Any]:

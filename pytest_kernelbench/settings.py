@@ -47,6 +47,8 @@ class Settings:
     seed: int
     storage: Path
     json: Path | None
+    github: Literal["auto", "on", "off"]
+    github_comment: Path | None
     resume: bool
     min_assurance: str | None
     require_device: bool
@@ -210,7 +212,8 @@ def _complete(
         found["seed"] = _shared_seed(config) or _drawn_seed()
     base = config.invocation_params.dir
     found["storage"] = config.rootpath / found["storage"]
-    found["json"] = None if found["json"] is None else base / found["json"]
+    for name in ("json", "github_comment"):
+        found[name] = None if found[name] is None else base / found[name]
 
 
 def _refuse_for_modal_only(command_line: Mapping[str, Any]) -> None:

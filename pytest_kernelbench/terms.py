@@ -178,7 +178,7 @@ def replay_command(nodeid: str, seed: int, settings: Settings) -> str:
     """The one command that evaluates this again with the same seed."""
     import shlex  # noqa: PLC0415  only failures need it
 
-    left_out = {"seed", "storage", "json", "resume"}
+    left_out = {"seed", "storage", "json", "github", "github_comment", "resume"}
     words = [
         word
         for field, given in settings.command_line.items()

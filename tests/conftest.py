@@ -90,6 +90,7 @@ def mode():
 def kernels(pytester, monkeypatch, mode):
     made = Kernels(pytester, mode)
     monkeypatch.setenv("KB_FAKE_LOG", str(made.log))
-    for name in [name for name in os.environ if name.startswith("PYTEST_XDIST")]:
+    ambient = ("PYTEST_XDIST", "GITHUB_")
+    for name in [name for name in os.environ if name.startswith(ambient)]:
         monkeypatch.delenv(name)
     return made

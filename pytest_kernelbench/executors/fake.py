@@ -8,7 +8,8 @@ half-width of its interval), ``runtime`` (seconds), ``log``, ``sleep`` (seconds)
 ``assurance``, ``registers`` (of one device function named ``fake``),
 ``limit`` and ``note`` (texts), ``problem_error``,
 ``error`` (an ``ExecutorError`` with this text) and ``flaky`` (verdict of the first
-attempt only). Events are appended to the file named by ``KB_FAKE_LOG``.
+attempt only); ``\\n`` in a text is a line break. Events are appended to the file
+named by ``KB_FAKE_LOG``.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class FakeExecutor:
 
 def _script_of(source: str) -> dict[str, str]:
     words = [word for line in _SCRIPT.findall(source) for word in shlex.split(line)]
-    return dict(word.partition("=")[::2] for word in words)
+    return dict(word.replace("\\n", "\n").partition("=")[::2] for word in words)
 
 
 def _result(request: EvalRequest, script: dict[str, str]) -> EvalResult:

@@ -94,9 +94,13 @@ class RunReports:
 
         if "unevaluated" in told:
             self._unevaluated[report.nodeid] = told["unevaluated"]
+        _, line, _ = report.location
         self._evaluated.setdefault(report.nodeid, []).extend(
             Evaluated(
-                report.nodeid, report.outcome, EvalResult.from_builtins(one["result"])
+                report.nodeid,
+                report.outcome,
+                EvalResult.from_builtins(one["result"]),
+                None if line is None else line + 1,
             )
             for one in told["evaluations"]
         )
@@ -148,16 +152,17 @@ def refuse_unwritable(config: pytest.Config) -> None:
 
     settings = settings_of(config)
     asked_to_keep = {"storage", "resume"} & settings.origins.keys()
-    if settings.json is None and not asked_to_keep:
+    paths = {
+        "--kb-json": settings.json,
+        "--kb-github-comment": settings.github_comment,
+    }
+    files = {option: path for option, path in paths.items() if path is not None}
+    if not files and not asked_to_keep:
         return
     from pytest_kernelbench.journal import obstacle  # noqa: PLC0415
 
-    if settings.json is not None:
-        _refuse(
-            "--kb-json",
-            "is a directory" if settings.json.is_dir() else obstacle(settings.json),
-            settings.json,
-        )
+    for option, path in files.items():
+        _refuse(option, "is a directory" if path.is_dir() else obstacle(path), path)
     if asked_to_keep:
         run = settings.storage / "runs" / "run.jsonl"
         _refuse("--kb-storage", obstacle(run), settings.storage)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from pytest_kernelbench.model import (
+    Change,
     EvalResult,
     Interval,
     Resources,
@@ -60,6 +61,11 @@ def speedup(ratio: Interval) -> str:
     return f"{ratio.value:.2f}x [{ratio.low:.2f},{ratio.high:.2f}]"
 
 
+def change(seen: Change) -> str:
+    """``SLOWER 0.95x [0.94,0.96]``: a word first, as slower is not 0.95x faster."""
+    return f"{seen.verdict} {speedup(seen.speedup)}"
+
+
 def short_names(rows: Sequence[Evaluated]) -> list[str]:
     """Kernels without the directory that all share, nor what all kernels end in."""
     paths = [PurePath(row.result.kernel) for row in rows]
@@ -100,9 +106,9 @@ def scores(results: Sequence[EvalResult]) -> str:
         f"built {built}/{total}",
         f"correct {correct}/{total}",
     ]
-    speedups = [r.speedup.value for r in results if r.correct and r.speedup is not None]
-    if speedups:
-        mean = math.exp(math.fsum(map(math.log, speedups)) / len(speedups))
+    speedups = _speedups(results)
+    mean = geomean(results)
+    if mean is not None:
         faster = sum(speedup > 1 for speedup in speedups)
         parts.append(f"geomean {mean:.2f}x")
         parts.append(f"max {max(speedups):.2f}x")
@@ -110,6 +116,18 @@ def scores(results: Sequence[EvalResult]) -> str:
     if skipped:
         parts.append(f"{skipped} skipped")
     return " · ".join(parts)
+
+
+def geomean(results: Sequence[EvalResult]) -> float | None:
+    """Of the speedups of correct kernels, if there are any."""
+    speedups = _speedups(results)
+    if not speedups:
+        return None
+    return math.exp(math.fsum(map(math.log, speedups)) / len(speedups))
+
+
+def _speedups(results: Sequence[EvalResult]) -> list[float]:
+    return [r.speedup.value for r in results if r.correct and r.speedup is not None]
 
 
 def counted(number: int, noun: str) -> str:

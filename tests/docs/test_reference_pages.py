@@ -23,6 +23,7 @@ def options_table() -> str:
 
 def row(option: Option) -> str:
     value = f"={option.metavar}" if option.metavar else ""
+    value = value if option.bare is None else f"[{value}]"
     words = f"{option.flag}{value}".replace("|", r"\|")
     return f"| `{words}` | `{option.key}` | {default(option)} | {option.help} |\n"
 
@@ -79,7 +80,9 @@ def test_every_key_of_an_evaluation_is_explained():
     evaluation = page("json.md").partition("## An evaluation")[2]
     evaluation = evaluation.partition("## The journal")[0]
     keys = first_cells(evaluation)
-    assert sorted(keys) == sorted(["nodeid", "outcome", *EvalResult.__struct_fields__])
+    assert sorted(keys) == sorted(
+        ["nodeid", "line", "outcome", *EvalResult.__struct_fields__]
+    )
     assert f"`{' '.join(Trial.__struct_fields__)}`" in evaluation
 
 
