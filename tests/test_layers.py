@@ -16,7 +16,7 @@ PACKAGE = Path(pytest_kernelbench.__file__).parent
 FLOORS = [
     {"errors", "values", "text", "syntax", "hookspecs", "backends", "streams"},
     {"model", "directives", "options"},
-    {"kernels", "gates", "journal", "broker", "statistics", "runs"},
+    {"kernels", "gates", "journal", "broker", "statistics", "runs", "scaffold"},
     {"problems", "engine"},
     {"executors"},
     {"settings", "doctor"},

@@ -10,10 +10,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pytest_kernelbench.cli import doctoring, on_modal
+from pytest_kernelbench.cli import doctoring, on_modal, starting
 from pytest_kernelbench.errors import KernelBenchError
 
-_GROUPS = (on_modal, doctoring)
+_GROUPS = (starting, doctoring, on_modal)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
