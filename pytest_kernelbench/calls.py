@@ -52,6 +52,12 @@ class Call:
         if self.result.verdict not in _SOFT:
             self._assert(self.result, self._terms, {})
 
+    def assert_not_regressed(self) -> None:
+        """Fail if the kernel got worse than this run allows."""
+        __tracebackhide__ = True
+        if self.result.verdict is Verdict.REGRESSED:
+            self._assert(self.result, self._terms, {})
+
     def assert_speedup(self, least: float) -> None:
         """Fail unless the kernel is correct and its speedup at least this.
 
@@ -108,6 +114,8 @@ class Caller:
             message = "not evaluated: the run is stopping"
         else:
             self._skip_without_device(call.result)
+            # Whoever runs the tests asked for it; the test need not know.
+            call.assert_not_regressed()
             return call
         raise pytest.fail.Exception(message, pytrace=False)
 

@@ -6,6 +6,8 @@ A threshold fails only when the interval excludes it; between, the verdict is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from pytest_kernelbench.model import EvalResult, Interval, Options, Runtime, Verdict
@@ -22,6 +24,27 @@ def judge(result: EvalResult, options: Options) -> EvalResult:
     for verdict in (Verdict.SLOW, Verdict.AMBIGUOUS):
         reasons = [reason for found, reason in findings if found is verdict]
         if reasons:
+            reason = "; ".join(reasons)
+            return msgspec.structs.replace(result, verdict=verdict, reason=reason)
+    return result
+
+
+def judge_change(
+    result: EvalResult, findings: Sequence[tuple[Verdict, str]]
+) -> EvalResult:
+    """Turn what would pass into REGRESSED, or AMBIGUOUS, for having got worse.
+
+    Args:
+        result: Already judged by its own thresholds.
+        findings: REGRESSED or AMBIGUOUS, and why.
+    """
+    if result.verdict not in (Verdict.PASS, Verdict.AMBIGUOUS):
+        return result
+    for verdict in (Verdict.REGRESSED, Verdict.AMBIGUOUS):
+        reasons = [reason for found, reason in findings if found is verdict]
+        if reasons:
+            if result.reason and verdict is result.verdict:
+                reasons.insert(0, result.reason)
             reason = "; ".join(reasons)
             return msgspec.structs.replace(result, verdict=verdict, reason=reason)
     return result

@@ -142,6 +142,19 @@ class EvalRequest(_Data, frozen=True, kw_only=True):
         """Equal requests have equal keys, in every process."""
         return hashlib.sha256(self.to_json()).hexdigest()[:20]
 
+    def identified(self, result: EvalResult) -> EvalResult:
+        """The result with what tells, in another session, whether this was the same."""
+        return msgspec.structs.replace(
+            result,
+            cache=self.options.cache,
+            kernel_digest=_digest(self.kernel.source),
+            problem_digest=_digest(self.problem.source),
+        )
+
+
+def _digest(source: str) -> str:
+    return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
 
 class Interval(_Data, frozen=True, kw_only=True):
     """An estimate with its 95 % confidence interval."""
@@ -198,7 +211,8 @@ class Change(_Data, frozen=True, kw_only=True):
     before: Runtime | None = None
     """None where only a speedup was kept."""
     noise: float | None = None
-    """Half-width of what equal kernels differ by in the same run, relative."""
+    """Half-width of what equal kernels differ by, relative: in the same run, or in two
+    sessions where the numbers are of two."""
 
 
 class Resources(_Data, frozen=True, kw_only=True):
@@ -259,6 +273,11 @@ class EvalResult(_Data, frozen=True, kw_only=True):
     """The last lines of compiler and kernel output, escaped."""
     environment: dict[str, str] = {}
     """Versions that the numbers depend on: torch, CUDA, driver …"""
+    cache: Literal["cold", "warm"] = "cold"
+    """State of the L2 cache while timing."""
+    kernel_digest: str = ""
+    """Equal for equal sources, as is that of the problem; empty where unknown."""
+    problem_digest: str = ""
 
     @property
     def score(self) -> float:

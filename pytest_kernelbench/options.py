@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from pytest_kernelbench import values
+from pytest_kernelbench.limits import limit
 
 ASSURANCE_LEVELS = ("L0", "L1", "L2", "L3")
 
@@ -190,6 +191,43 @@ OPTIONS = (
         values.text,
         "write the body of a pull request's comment to this file",
         metavar="PATH",
+    ),
+    _row(
+        "save",
+        values.file_name,
+        "keep this run as NUMBER_NAME.json, by device",
+        metavar="NAME",
+    ),
+    _switch("autosave", "keep this run, named by commit and time"),
+    _row(
+        "compare",
+        values.text,
+        "compare with a saved run (default: the newest of the device)",
+        metavar="RUN",
+        bare="newest",
+    ),
+    _row(
+        "compare-fail",
+        limit,
+        "fail as REGRESSED what got worse by more, with confidence; may repeat",
+        metavar="FIELD:AMOUNT",
+        default=(),
+        ini="linelist",
+    ),
+    _switch("compare-across", "compare across devices and versions"),
+    _row(
+        "max-regression",
+        values.fraction,
+        "by how much a kernel may get slower",
+        metavar="SHARE",
+        default=0.03,
+    ),
+    _row(
+        "session-noise",
+        values.fraction,
+        "by how much a speedup differs between sessions (standard deviation)",
+        metavar="SHARE",
+        default=0.01,
     ),
     _switch("resume", "go on with the newest run: skip what it has already evaluated"),
     _row(

@@ -53,10 +53,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _configure_controller(config: pytest.Config, *, given: bool) -> None:
-    from pytest_kernelbench.reports.run import RunReports, refuse_unwritable
+    from pytest_kernelbench.reports.run import (
+        RunReports,
+        refuse_unknown_past,
+        refuse_unwritable,
+    )
 
     if given:
         refuse_unwritable(config)
+        refuse_unknown_past(config)
     reports = RunReports(config)
     config.pluginmanager.register(reports, "kernelbench-reports")
     if _reports_to_github(config):

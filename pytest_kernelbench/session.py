@@ -19,6 +19,7 @@ from pytest_kernelbench.errors import ExecutorError, KernelBenchError
 from pytest_kernelbench.executors import BUILT_IN, ExecutorFactory
 from pytest_kernelbench.executors.base import Executor
 from pytest_kernelbench.gates import judge, require_assurance
+from pytest_kernelbench.history.past import Past, past_of
 from pytest_kernelbench.journal import Journal
 from pytest_kernelbench.model import EvalRequest, EvalResult
 from pytest_kernelbench.settings import settings_of
@@ -52,10 +53,12 @@ class Evaluations:
         open_executor: Callable[[], Executor],
         journal: Journal | None = None,
         min_assurance: str | None = None,
+        past: Past | None = None,
     ) -> None:
         self._open_executor = open_executor
         self.journal = journal
         self._min_assurance = min_assurance
+        self._past = past
         self.resumed = 0
         self.executor: Executor | None = None
         self._trouble: KernelBenchError | None = None
@@ -123,8 +126,10 @@ class Evaluations:
         elif (error := raw.exception()) is not None:
             judged.set_exception(_explained(error))
         else:
-            result = judge(raw.result(), request.options)
+            result = judge(request.identified(raw.result()), request.options)
             result = require_assurance(result, self._min_assurance)
+            if self._past is not None:
+                result = self._past.judged(result)
             # Written before anyone is told: whoever has seen a result can rely on it.
             with self._lock:
                 self._results[request.key] = result
@@ -178,6 +183,7 @@ def _owned(config: pytest.Config) -> Evaluations:
         lambda: executor_factories(config)[settings.executor](settings),
         None if remote else Journal(settings.storage, resume=settings.resume),
         settings.min_assurance,
+        past_of(settings),
     )
 
 

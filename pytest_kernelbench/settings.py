@@ -17,6 +17,7 @@ import pytest
 
 from pytest_kernelbench import values
 from pytest_kernelbench.executors.gpus import default_device
+from pytest_kernelbench.limits import Limit
 from pytest_kernelbench.options import OPTIONS, Option
 
 _MODAL_ONLY = frozenset({"max_cost", "isolation", "modal_app", "parallel"})
@@ -49,6 +50,13 @@ class Settings:
     json: Path | None
     github: Literal["auto", "on", "off"]
     github_comment: Path | None
+    save: str | None
+    autosave: bool
+    compare: str | None
+    compare_fail: tuple[Limit, ...]
+    compare_across: bool
+    max_regression: float
+    session_noise: float
     resume: bool
     min_assurance: str | None
     require_device: bool
@@ -191,10 +199,7 @@ def _complete(
     origins: Mapping[str, str],
 ) -> None:
     """Fill in what depends on other values, and refuse what cannot go together."""
-    if {"no_timing", "min_speedup"} <= command_line.keys():
-        raise pytest.UsageError("--kb-min-speedup needs timing: drop --kb-no-timing")
-    if {"gpu", "device"} <= command_line.keys():
-        raise pytest.UsageError("--kb-device is for local runs: drop it or --kb-gpu")
+    _refuse_contradictions(found, command_line, origins)
     if found["executor"] is None:
         found["executor"] = "modal" if found["gpu"] else "local"
     elif found["executor"] not in (names := _executor_names(config)):
@@ -214,6 +219,24 @@ def _complete(
     found["storage"] = config.rootpath / found["storage"]
     for name in ("json", "github_comment"):
         found[name] = None if found[name] is None else base / found[name]
+
+
+def _refuse_contradictions(
+    found: Mapping[str, Any],
+    command_line: Mapping[str, Any],
+    origins: Mapping[str, str],
+) -> None:
+    for limit in ("min_speedup", "compare_fail"):
+        if {"no_timing", limit} <= command_line.keys():
+            raise pytest.UsageError(
+                f"{origins[limit]} needs timing: drop --kb-no-timing"
+            )
+    if found["compare_fail"] and found["compare"] is None:
+        raise pytest.UsageError(
+            f"{origins['compare_fail']}: nothing to compare with: add --kb-compare"
+        )
+    if {"gpu", "device"} <= command_line.keys():
+        raise pytest.UsageError("--kb-device is for local runs: drop it or --kb-gpu")
 
 
 def _refuse_for_modal_only(command_line: Mapping[str, Any]) -> None:

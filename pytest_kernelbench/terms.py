@@ -179,6 +179,9 @@ def replay_command(nodeid: str, seed: int, settings: Settings) -> str:
     import shlex  # noqa: PLC0415  only failures need it
 
     left_out = {"seed", "storage", "json", "github", "github_comment", "resume"}
+    left_out |= {"save", "autosave"}
+    if settings.compare is not None:
+        left_out.remove("storage")
     words = [
         word
         for field, given in settings.command_line.items()

@@ -40,6 +40,13 @@ def text(value: str) -> str:
     return value
 
 
+def file_name(value: str) -> str:
+    illegal = [char for char in r"\/:*?<>|" if char in value]
+    if not value or illegal or not value.isprintable():
+        raise ValueError(rf"expected a name without \ / : * ? < > |, got '{value}'")
+    return value
+
+
 def positive(value: str) -> float:
     number = _finite(value, "a number above 0")
     if number <= 0:

@@ -14,15 +14,22 @@ import pytest_kernelbench
 PACKAGE = Path(pytest_kernelbench.__file__).parent
 
 FLOORS = [
-    {"errors", "values", "text", "syntax", "hookspecs", "backends", "streams"},
+    {
+        *("errors", "values", "text", "syntax", "hookspecs", "backends", "streams"),
+        "limits",
+    },
     {"model", "directives", "options"},
-    {"kernels", "gates", "journal", "broker", "statistics", "runs", "scaffold"},
+    {
+        *("kernels", "gates", "journal", "broker", "statistics", "runs", "scaffold"),
+        "changes",
+    },
     {"problems", "engine"},
     {"executors"},
     {"settings", "doctor"},
+    {"history"},
     {"terms", "session"},
     {"outcomes"},
-    {"collection", "reports", "xdist", "evaluator", "history"},
+    {"collection", "reports", "xdist", "evaluator"},
     {"calls", "cli"},
     {"fixtures", "__main__"},
     {"plugin"},

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import time
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -160,12 +162,28 @@ class CudaDevice(Device):
             "torch": torch.__version__,
             "cuda": str(torch.version.cuda),
             "capability": capability,
+            **_driver_version(),
+            **_triton_version(),
         }
 
 
 def open_device(name: str) -> Device:
     """``cpu`` or ``cuda``; which GPU is decided by ``CUDA_VISIBLE_DEVICES``."""
     return CpuDevice() if name == "cpu" else CudaDevice()
+
+
+def _driver_version() -> dict[str, str]:
+    with contextlib.suppress(OSError):
+        text = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8")
+        if found := re.search(r"\b\d+\.\d+(?:\.\d+)?\b", text):
+            return {"driver": found[0]}
+    return {}
+
+
+def _triton_version() -> dict[str, str]:
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        return {"triton": metadata.version("triton")}
+    return {}
 
 
 def _cpu_name() -> str:

@@ -6,7 +6,8 @@ comments such as ``# fake: verdict=WRONG reason='off by one' speedup=1.3 sleep=0
 The keys are ``verdict``, ``reason``, ``speedup`` (with ``spread``, the relative
 half-width of its interval), ``runtime`` (seconds), ``log``, ``sleep`` (seconds),
 ``assurance``, ``registers`` (of one device function named ``fake``),
-``limit`` and ``note`` (texts), ``problem_error``,
+``limit`` and ``note`` (texts), ``torch`` (its version), ``chip`` (the device's name),
+``problem_error``,
 ``error`` (an ``ExecutorError`` with this text) and ``flaky`` (verdict of the first
 attempt only); ``\\n`` in a text is a line break. Events are appended to the file
 named by ``KB_FAKE_LOG``.
@@ -94,7 +95,7 @@ def _result(request: EvalRequest, script: dict[str, str]) -> EvalResult:
         problem=request.problem.id,
         problem_name=request.problem.name,
         device=request.device,
-        device_name=f"fake {request.device}",
+        device_name=script.get("chip", f"fake {request.device}"),
         executor="fake",
         backend=request.kernel.backend,
         precision=request.options.precision,
@@ -115,6 +116,7 @@ def _result(request: EvalRequest, script: dict[str, str]) -> EvalResult:
         build_seconds=0.0,
         elapsed_seconds=float(script.get("sleep", 0)),
         log=script.get("log", ""),
+        environment={"torch": script["torch"]} if "torch" in script else {},
     )
 
 

@@ -16,19 +16,20 @@ import pytest
 if typing.TYPE_CHECKING:
     from pytest_kernelbench.executors.base import Executor
     from pytest_kernelbench.journal import Journal
-    from pytest_kernelbench.runs import Evaluated
+    from pytest_kernelbench.runs import Evaluated, Run
     from pytest_kernelbench.session import Evaluations
     from pytest_kernelbench.settings import Settings
 
 
-_FILES = ("kb_json",)
+_FILES = ("kb_json", "kb_save", "kb_autosave")
 """Options that ask for a file at the end of the run."""
 
 
 class RunReports:
     """Gathers while tests run, reports at the end.
 
-    The mutable state is the evaluations and what could not be evaluated, by test.
+    The mutable state is the evaluations and what could not be evaluated, by test,
+    and what there is to say of the files written.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -37,6 +38,7 @@ class RunReports:
         self._evaluated: dict[str, list[Evaluated]] = {}
         self._unevaluated: dict[str, str] = {}
         self._trouble: list[str] = []
+        self._kept: list[str] = []
 
     @property
     def evaluated(self) -> list[Evaluated]:
@@ -129,6 +131,17 @@ class RunReports:
                 write(path, run)
             except OSError as error:
                 self._trouble.append(f"{path}: not written: {error.strerror}")
+        if settings.save or settings.autosave:
+            self._save(run, settings)
+
+    def _save(self, run: Run, settings: Settings) -> None:
+        from pytest_kernelbench.reports import keeping  # noqa: PLC0415
+
+        try:
+            self._kept.append(keeping.save(run, settings))
+        except OSError as error:
+            where = settings.storage
+            self._trouble.append(f"{where}: not saved: {error.strerror}")
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter
@@ -140,6 +153,8 @@ class RunReports:
         from pytest_kernelbench.reports import terminal  # noqa: PLC0415
 
         terminal.show(self, terminalreporter, self._config)
+        for line in self._kept:
+            terminalreporter.write_line(f" {line}")
 
 
 def refuse_unwritable(config: pytest.Config) -> None:
@@ -151,7 +166,8 @@ def refuse_unwritable(config: pytest.Config) -> None:
     from pytest_kernelbench.settings import settings_of  # noqa: PLC0415
 
     settings = settings_of(config)
-    asked_to_keep = {"storage", "resume"} & settings.origins.keys()
+    keeping = {"storage", "resume", "save", "autosave"}
+    asked_to_keep = keeping & settings.origins.keys()
     paths = {
         "--kb-json": settings.json,
         "--kb-github-comment": settings.github_comment,
@@ -166,6 +182,33 @@ def refuse_unwritable(config: pytest.Config) -> None:
     if asked_to_keep:
         run = settings.storage / "runs" / "run.jsonl"
         _refuse("--kb-storage", obstacle(run), settings.storage)
+
+
+def refuse_unknown_past(config: pytest.Config) -> None:
+    """Say before the first evaluation that there is no such run to compare with.
+
+    The newest need not be there: a first run has none, and says so.
+
+    Raises:
+        pytest.UsageError: one line.
+    """
+    from pytest_kernelbench.settings import settings_of  # noqa: PLC0415
+
+    settings = settings_of(config)
+    if settings.compare is None:
+        return
+    from pytest_kernelbench.errors import RunFileError  # noqa: PLC0415
+    from pytest_kernelbench.history.store import NEWEST, Store  # noqa: PLC0415
+
+    if settings.compare == NEWEST:
+        return
+    try:
+        Store(settings.storage).named(settings.compare)
+    except RunFileError as error:
+        message = f"{settings.origins['compare']}: {error}"
+    else:
+        return
+    raise pytest.UsageError(message)
 
 
 def _refuse(option: str, why: str | None, path: object) -> None:

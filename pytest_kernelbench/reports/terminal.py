@@ -74,6 +74,8 @@ def show(
     if not groups:
         terminal.write_sep("=", "kernelbench")
     terminal.write_line(f" {_closing([one.result for one in run.evaluated], run)}")
+    for line in wording.changes([one.result for one in run.evaluated]):
+        terminal.write_line(f" {line}")
     for line in _remarks(run.evaluated):
         terminal.write_line(f" {line}")
     _show_where(run, terminal, settings_of(config))
@@ -96,6 +98,8 @@ def _table(
     detailed: bool,
 ) -> None:
     titles = ["kernel", "problem", "verdict", "runtime", "speedup", "L"]
+    if any(row.result.change for row in rows):
+        more = [("change", _change), *more]
     cells = [titles + [title for title, _ in more]]
     cells += [_cells(row) + [_cell(column, row) for column in more] for row in rows]
     if _excess(cells, width) > 0:
@@ -128,6 +132,14 @@ def _cells(row: Evaluated) -> list[str]:
 
 def _cell(column: Column, row: Evaluated) -> str:
     return escaped(str(column[1]({"nodeid": row.nodeid, **row.result.to_builtins()})))
+
+
+def _change(evaluation: Mapping[str, Any]) -> str:
+    """``SLOWER -14.1%``: the word, and by how much the speed has changed."""
+    seen = evaluation["change"]
+    if seen is None:
+        return wording.ABSENT
+    return f"{seen['verdict']} {(seen['speedup']['value'] - 1) * 100:+.1f}%"
 
 
 def _colour(row: Evaluated) -> dict[str, bool]:

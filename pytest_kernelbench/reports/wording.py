@@ -66,6 +66,20 @@ def change(seen: Change) -> str:
     return f"{seen.verdict} {speedup(seen.speedup)}"
 
 
+def changes(results: Sequence[EvalResult]) -> list[str]:
+    """``against main (2 days old): 3 SAME, 1 SLOWER``, one line for each other side."""
+    counts: dict[str, dict[str, int]] = {}
+    for result in results:
+        if result.change is not None:
+            words = counts.setdefault(result.change.against, {})
+            words[result.change.verdict] = words.get(result.change.verdict, 0) + 1
+    return [
+        f"against {escaped(against)}: "
+        + ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
+        for against, words in counts.items()
+    ]
+
+
 def short_names(rows: Sequence[Evaluated]) -> list[str]:
     """Kernels without the directory that all share, nor what all kernels end in."""
     paths = [PurePath(row.result.kernel) for row in rows]

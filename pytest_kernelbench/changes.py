@@ -1,0 +1,215 @@
+"""What a kernel's numbers are against those of another session: pure arithmetic.
+
+Within a session, drift and neighbours hit kernel and baseline alike, and the interval
+knows what is left. Between sessions more differs: clocks and temperature, where
+processes and buffers happen to lie, another card of the same model. A number that was
+stored is therefore compared with a wider interval,
+
+    low = value - hypot(now.value - now.low, then.high - then.value, between)
+
+on the scale of logarithms, and likewise for the other side (the variances of two
+estimates recovered from their intervals: Zou & Donner 2008), where ``between`` is
+1.96 * sqrt(2) times the standard deviation between sessions. Speedups are compared,
+as both sides of each were measured together; times only where someone asks for them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Literal
+
+from pytest_kernelbench.limits import Limit
+from pytest_kernelbench.model import Change, EvalResult, Interval, Runtime
+
+_QUANTILE = 1.96
+"""Of the normal distribution, for 95 % to both sides."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """What is known of a kernel from another session."""
+
+    against: str
+    """Where from, for messages."""
+    speedup: Interval | None
+    runtime: Runtime | None = None
+    """None where only the speedup was kept."""
+    same_kernel: bool = False
+    """Whether the source is the same."""
+
+
+def between_sessions(noise: float) -> float:
+    """Half-width of what equal kernels differ by in two sessions.
+
+    Args:
+        noise: standard deviation of one session, relative.
+    """
+    return _QUANTILE * math.sqrt(2) * noise
+
+
+def ratio(now: Interval, then: Interval, noise: float) -> Interval:
+    """``now / then``, with the noise between their sessions."""
+    value = math.log(now.value / then.value)
+    between = between_sessions(noise)
+    below = math.hypot(_down(now), _up(then), between)
+    above = math.hypot(_up(now), _down(then), between)
+    low, high = math.exp(value - below), math.exp(value + above)
+    return Interval(value=math.exp(value), low=low, high=high)
+
+
+def difference(now: Interval, then: Interval, noise: float) -> Interval:
+    """``now - then``, with the noise between their sessions."""
+    value = now.value - then.value
+    between = between_sessions(noise) * now.value
+    below = math.hypot(now.value - now.low, then.high - then.value, between)
+    above = math.hypot(now.high - now.value, then.value - then.low, between)
+    return Interval(value=value, low=value - below, high=value + above)
+
+
+def _down(interval: Interval) -> float:
+    # An end at or below zero, which no measurement gives, says next to nothing.
+    return math.log(interval.value / max(interval.low, interval.value / 100))
+
+
+def _up(interval: Interval) -> float:
+    return math.log(max(interval.high / interval.value, 1.0))
+
+
+def change(
+    now: EvalResult, then: Earlier, *, noise: float, least: float
+) -> Change | None:
+    """The one word for it; None where one of the two has no speedup.
+
+    Args:
+        now: The result of this session.
+        then: What is known from another.
+        noise: Standard deviation between sessions, relative.
+        least: Differences below this share are not worth a word of their own.
+    """
+    sides = _both(now.speedup, then.speedup)
+    if sides is None:
+        return None
+    changed = ratio(*sides, noise)
+    return Change(
+        verdict=_word(changed, least),
+        against=then.against,
+        speedup=changed,
+        before=then.runtime,
+        noise=between_sessions(noise),
+    )
+
+
+def _word(
+    speedup: Interval, least: float
+) -> Literal["FASTER", "SAME", "SLOWER", "AMBIGUOUS"]:
+    if speedup.low > 1:
+        return "FASTER"
+    if speedup.high < 1:
+        return "SLOWER"
+    return "SAME" if abs(speedup.value - 1) <= least else "AMBIGUOUS"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Worse:
+    """A limit that seems to be exceeded."""
+
+    certain: bool
+    """Whether the whole interval is beyond the limit."""
+    reason: str
+
+
+def worse(
+    limit: Limit, now: EvalResult, then: Earlier, *, noise: float, origin: str
+) -> Worse | None:
+    """What there is to say of a limit; None where it holds or nothing was measured.
+
+    An estimate beyond the limit whose interval is not is uncertain. One within the
+    limit is fine, however wide its interval: the noise between sessions alone is
+    about as wide as most limits, and would make every comparison uncertain.
+    """
+    sides = _sides(limit, now, then)
+    if sides is None:
+        return None
+    excess = _excess(limit, *sides, noise)
+    if excess.value <= 0:
+        return None
+    said = _described(limit, *sides, noise)
+    reason = f"{said} in {then.against}, at most {_amount(limit)} allowed ({origin})"
+    if then.same_kernel:
+        reason += "; its source is the same"
+    return Worse(certain=excess.low > 0, reason=reason)
+
+
+def _sides(
+    limit: Limit, now: EvalResult, then: Earlier
+) -> tuple[Interval, Interval] | None:
+    if limit.field == "speedup":
+        return _both(now.speedup, then.speedup)
+    mean = limit.field == "mean"
+    return _both(_time(now.runtime, mean=mean), _time(then.runtime, mean=mean))
+
+
+def _both(
+    now: Interval | None, then: Interval | None
+) -> tuple[Interval, Interval] | None:
+    if now is None or then is None or min(now.value, then.value) <= 0:
+        return None
+    return now, then
+
+
+def _time(runtime: Runtime | None, *, mean: bool) -> Interval | None:
+    if runtime is None:
+        return None
+    if not mean:
+        return Interval(value=runtime.median, low=runtime.low, high=runtime.high)
+    count = max(len(runtime.samples), 1)
+    half = _QUANTILE * runtime.stddev / math.sqrt(count)
+    return Interval(
+        value=runtime.mean, low=runtime.mean - half, high=runtime.mean + half
+    )
+
+
+def _excess(limit: Limit, now: Interval, then: Interval, noise: float) -> Interval:
+    """By how much more than allowed it got worse: above zero is too much."""
+    got_less = limit.field == "speedup"
+    if limit.share is not None:
+        moved = ratio(now, then, noise)
+        moved = _mirrored(moved, 1.0) if got_less else _moved(moved, -1.0)
+        return _moved(moved, -limit.share)
+    assert limit.absolute is not None
+    moved = difference(now, then, noise)
+    moved = _mirrored(moved, 0.0) if got_less else moved
+    return _moved(moved, -limit.absolute)
+
+
+def _mirrored(interval: Interval, around: float) -> Interval:
+    return Interval(
+        value=around - interval.value,
+        low=around - interval.high,
+        high=around - interval.low,
+    )
+
+
+def _moved(interval: Interval, by: float) -> Interval:
+    return Interval(
+        value=interval.value + by, low=interval.low + by, high=interval.high + by
+    )
+
+
+def _described(limit: Limit, now: Interval, then: Interval, noise: float) -> str:
+    changed = ratio(now, then, noise)
+    if limit.field == "speedup":
+        changed = _mirrored(changed, 1.0)
+        seen, was, word = f"{now.value:.3g}x", f"{then.value:.3g}x", "lower"
+    else:
+        changed = _moved(changed, -1.0)
+        seen, was = (f"{side.value * 1e6:.4g} us" for side in (now, then))
+        word = "longer"
+    shares = [f"{100 * end:.1f}" for end in (changed.value, changed.low, changed.high)]
+    by = f"{shares[0]}% {word} [{shares[1]}, {shares[2]}]"
+    return f"{limit.field} {seen}, {by} than {was}"
+
+
+def _amount(limit: Limit) -> str:
+    return limit.text.partition(":")[2].strip()

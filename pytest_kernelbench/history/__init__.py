@@ -1,0 +1,1 @@
+"""What earlier sessions measured: saved runs, records, and how this one compares."""
