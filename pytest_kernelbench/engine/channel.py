@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import struct
 import time
@@ -80,6 +81,13 @@ class Channel:
         if not isinstance(message, dict):
             raise ChannelBroken("not an object")
         return message
+
+    def has_more(self, timeout: float) -> bool:
+        """Whether something has arrived, or the other side is gone, by then."""
+        try:
+            return bool(select.select([self._socket], [], [], max(timeout, 0.0))[0])
+        except (OSError, ValueError):  # closed meanwhile: receiving will tell
+            return True
 
     def take_descriptors(self) -> list[int]:
         """The descriptors that came with the frames received so far."""

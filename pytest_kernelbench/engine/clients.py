@@ -7,9 +7,11 @@ anything but answer in time has decided its own verdict.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import signal
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pytest_kernelbench.engine.channel import (
@@ -20,12 +22,15 @@ from pytest_kernelbench.engine.channel import (
     Message,
 )
 from pytest_kernelbench.engine.sandbox import Sandboxed, Worker
-from pytest_kernelbench.errors import ExecutorError, ProblemError
+from pytest_kernelbench.errors import ExecutorError, KernelBenchError, ProblemError
 from pytest_kernelbench.model import Verdict
 from pytest_kernelbench.text import first_line
 
 _ORACLE_GRACE = 120.0
 """Seconds that trusted work may take beyond the kernel's own limit."""
+_END_TIMEOUT = 10.0
+_LONGEST_WAIT = 1.0
+"""Seconds after which is looked at how long the kernel was kept from working."""
 
 
 class OracleKilledError(ExecutorError):
@@ -36,13 +41,38 @@ class OracleMemoryError(ProblemError):
     """The problem does not fit the device, or not beside this kernel."""
 
 
-class OracleClient:
-    """The controller's view of an oracle process."""
+class OracleProcess:
+    """One oracle process, which several evaluations take turns to ask."""
 
     def __init__(self, process: Worker) -> None:
-        self._process = process
+        self.worker = process
+        self.turn = threading.RLock()
+        """Held for a question and its answer, and while something is timed."""
         self.usable = True
         """False once an answer is outstanding for ever or the device's state unknown."""
+        self._sessions = itertools.count()
+
+    def session(self) -> OracleClient:
+        """A view with a problem, inputs and outputs of its own."""
+        return OracleClient(self, next(self._sessions))
+
+
+class OracleClient:
+    """One evaluation's view of an oracle process."""
+
+    def __init__(self, process: OracleProcess, session: int) -> None:
+        self._process = process
+        self._session = session
+        self.waited = 0.0
+        """Seconds spent waiting for others' turns."""
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Keep others from asking meanwhile."""
+        asked = time.monotonic()
+        with self._process.turn:
+            self.waited += time.monotonic() - asked
+            yield
 
     def ask(
         self, timeout: float, descriptors: tuple[int, ...] = (), **message: Any
@@ -54,25 +84,42 @@ class OracleClient:
             OracleMemoryError: the device has no room for it.
             ExecutorError: the oracle itself has failed.
         """
-        was_usable, self.usable = self.usable, False
+        with self.turn():
+            return self._ask(timeout, descriptors, message)
+
+    def _ask(
+        self, timeout: float, descriptors: tuple[int, ...], message: Message
+    ) -> Message:
+        process, worker = self._process, self._process.worker
+        was_usable, process.usable = process.usable, False
         try:
-            self._process.wake()
-            self._process.channel.send(message, descriptors)
-            reply = self._process.channel.receive(timeout + _ORACLE_GRACE)
+            worker.wake()
+            worker.channel.send({**message, "session": self._session}, descriptors)
+            reply = worker.channel.receive(timeout + _ORACLE_GRACE)
         except ChannelTimeout:
             raise ProblemError(
                 "the problem's own code does not come to an end"
             ) from None
         except ChannelError as error:
-            if self._process.was_killed():
+            if worker.was_killed():
                 raise OracleKilledError("the oracle process was killed") from None
             raise ExecutorError(f"the oracle process was lost: {error}") from None
+        process.usable = was_usable and reply.get("sound", True)
         if reply.get("failed") == "problem":
             raise ProblemError(first_line(reply["message"]))
-        self.usable = was_usable
         if reply.get("failed") == "memory":
             raise OracleMemoryError(reply["message"])
         return reply
+
+    def sees_idle_device(self, timeout: float) -> bool:
+        """Whether nobody uses the device, or stops doing so by then."""
+        return bool(self.ask(timeout, do="idle", seconds=timeout)["idle"])
+
+    def end(self) -> None:
+        """Let the oracle forget this session."""
+        if self._process.usable:
+            with contextlib.suppress(KernelBenchError):
+                self.ask(_END_TIMEOUT, do="end")
 
 
 class TimeBudget:
@@ -83,12 +130,13 @@ class TimeBudget:
         self.remaining = seconds
 
     @contextlib.contextmanager
-    def spending(self) -> Iterator[None]:
-        started = time.monotonic()
+    def spending(self, clock: Callable[[], float] = time.monotonic) -> Iterator[float]:
+        """Count what passes on ``clock``; gives the time on it when all is spent."""
+        started = clock()
         try:
-            yield
+            yield started + self.remaining
         finally:
-            self.remaining -= time.monotonic() - started
+            self.remaining -= clock() - started
 
 
 class KernelFault(Exception):
@@ -120,9 +168,9 @@ class CandidateClient:
             KernelFault: anything but an answer in time.
         """
         try:
-            with budget.spending():
+            with budget.spending(self._own_time) as end:
                 self._process.channel.send(message, descriptors)
-                reply = self._process.channel.receive(budget.remaining)
+                reply = self._receive_until(end)
         except ChannelTimeout:
             reason = f"did not finish its {stage} within {budget.seconds:g} s"
             raise KernelFault(Verdict.TIMEOUT, reason) from None
@@ -134,6 +182,17 @@ class CandidateClient:
         if "failed" in reply:
             raise _reported_fault(reply, stage)
         return reply
+
+    def _own_time(self) -> float:
+        """A clock that stands still while others keep the kernel from working."""
+        return time.monotonic() - self._process.held_seconds
+
+    def _receive_until(self, end: float) -> Message:
+        channel = self._process.channel
+        while (remaining := end - self._own_time()) > 0:
+            if channel.has_more(min(remaining, _LONGEST_WAIT)):
+                return channel.receive(remaining)
+        raise ChannelTimeout
 
     def pause(self) -> None:
         """Stop it, so that it can do nothing that is not on a clock."""

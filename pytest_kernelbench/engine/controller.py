@@ -11,41 +11,32 @@ import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
-from pytest_kernelbench.engine.builds import BuildCache, BuildDirectory
+from pytest_kernelbench.engine.bench import Bench, Place
+from pytest_kernelbench.engine.builds import BuildDirectory
+from pytest_kernelbench.engine.channel import Message
 from pytest_kernelbench.engine.clients import (
     CandidateClient,
     KernelFault,
-    OracleClient,
     OracleKilledError,
+    OracleMemoryError,
     TimeBudget,
 )
 from pytest_kernelbench.engine.inspection import inspected
-from pytest_kernelbench.engine.launcher import CandidateLauncher
 from pytest_kernelbench.engine.pairing import Findings, Pairing, Seeds
 from pytest_kernelbench.engine.protocol import DeviceProtocol
 from pytest_kernelbench.engine.sandbox import Sandboxed, private_directory
-from pytest_kernelbench.engine.setup import load_problem
+from pytest_kernelbench.engine.setup import fills_device, load_problem
+from pytest_kernelbench.errors import ExecutorError
 from pytest_kernelbench.model import EvalRequest, EvalResult, Options, Verdict
 from pytest_kernelbench.text import printable
 
 _MAX_LOG = 16_000
 
 
-class Bench(Protocol):
-    """What the place where an evaluation runs provides."""
-
-    launcher: CandidateLauncher
-    builds: BuildCache
-    device_kind: str
-    """``cpu`` or ``cuda``."""
-
-    def building(self) -> contextlib.AbstractContextManager[None]:
-        """Wait for, and hold, room for one build."""
-
-    def leased(self) -> contextlib.AbstractContextManager[OracleClient]:
-        """Wait for, and hold, the device; nothing else is timed on it meanwhile."""
+class DisturbedError(Exception):
+    """Others at the same device may have decided what happened: nobody can tell."""
 
 
 def evaluate(request: EvalRequest, bench: Bench) -> EvalResult:
@@ -55,14 +46,18 @@ def evaluate(request: EvalRequest, bench: Bench) -> EvalResult:
         ProblemError: the problem is at fault.
         ExecutorError: nobody can tell, because the place where it ran failed.
     """
-    return _Evaluation(request, bench).run()
+    try:
+        return _Evaluation(request, bench, alone=False).run()
+    except DisturbedError:
+        return _Evaluation(request, bench, alone=True).run()
 
 
 class _Evaluation:
-    def __init__(self, request: EvalRequest, bench: Bench) -> None:
+    def __init__(self, request: EvalRequest, bench: Bench, *, alone: bool) -> None:
         self._request = request
         self._options: Options = request.options
         self._bench = bench
+        self._alone = alone
         self._seeds = Seeds(request)
         self._findings = Findings()
         self._assurance: Literal["L1", "L2"] | None = None
@@ -91,13 +86,37 @@ class _Evaluation:
 
     def _carry_out(self, process: Sandboxed, build: BuildDirectory) -> None:
         candidate = CandidateClient(process)
-        self._build(candidate, build)
-        with self._bench.leased() as oracle, _killed_at_exit(process):
+        self._build(candidate, process, build)
+        if not self._alone and self._judged(candidate, process, build, alone=False):
+            return
+        self._judged(candidate, process, build, alone=True)
+
+    def _judged(
+        self,
+        candidate: CandidateClient,
+        process: Sandboxed,
+        build: BuildDirectory,
+        *,
+        alone: bool,
+    ) -> bool:
+        """Judge it at a place at the device; False if it needs more room than that."""
+        with self._bench.place(process, alone=alone) as place:
             try:
-                self._judge(candidate, oracle, build)
-            except OracleKilledError:
-                reason = "the process that judges it was killed while it ran"
-                raise KernelFault(Verdict.CRASH, reason) from None
+                pairing = self._pairing(candidate, place)
+                with self._findings.stage("prepare"):
+                    contract = load_problem(pairing)
+                if not place.alone and fills_device(contract):
+                    return False
+                with _killed_at_exit(process):
+                    self._judge(pairing, contract, build)
+            except (KernelFault, OracleMemoryError, ExecutorError) as error:
+                if not place.alone and (place.disturbed or _may_be_others(error)):
+                    raise DisturbedError from None
+                if isinstance(error, OracleKilledError):
+                    reason = "the process that judges it was killed while it ran"
+                    raise KernelFault(Verdict.CRASH, reason) from None
+                raise
+        return True
 
     def _launch(self, private: Path, build: BuildDirectory) -> Sandboxed:
         with self._findings.stage("start"):
@@ -105,9 +124,11 @@ class _Evaluation:
                 private, [build.path], build.environment()
             )
 
-    def _build(self, candidate: CandidateClient, build: BuildDirectory) -> None:
+    def _build(
+        self, candidate: CandidateClient, process: Sandboxed, build: BuildDirectory
+    ) -> None:
         entry = "ModelNew" if self._request.kernel.language == "python" else "forward"
-        with self._bench.building(), self._findings.stage("build"):
+        with self._bench.building(process), self._findings.stage("build"):
             self._findings.built = False
             candidate.ask(
                 "build",
@@ -119,32 +140,35 @@ class _Evaluation:
             )
             self._findings.built = True
 
+    def _pairing(self, candidate: CandidateClient, place: Place) -> Pairing:
+        return Pairing(
+            request=self._request,
+            candidate=candidate,
+            place=place,
+            device_kind=self._bench.device_kind,
+            seeds=self._seeds,
+            findings=self._findings,
+            budget=TimeBudget(self._options.timeout),
+        )
+
     def _judge(
-        self, candidate: CandidateClient, oracle: OracleClient, build: BuildDirectory
+        self, pairing: Pairing, contract: Message, build: BuildDirectory
     ) -> None:
         """Everything that needs the device, in the order that keeps secrets secret."""
         findings = self._findings
-        pairing = Pairing(
-            request=self._request,
-            candidate=candidate,
-            oracle=oracle,
-            device_kind=self._bench.device_kind,
-            seeds=self._seeds,
-            findings=findings,
-            budget=TimeBudget(self._options.timeout),
-        )
         with findings.stage("prepare"):
-            protocol = DeviceProtocol(pairing, load_problem(pairing))
+            protocol = DeviceProtocol(pairing, contract)
             protocol.warm_up()
             build.mark_built()
-        # Only from here on does anything depend on the seeds of the inputs.
-        with findings.stage("check"):
-            findings.correct = False
-            protocol.check()
-            findings.correct = True
-        if self._options.timing and not self._is_interpreted():
-            with findings.stage("timing"):
-                protocol.time()
+        with pairing.place.foreground():
+            # Only from here on does anything depend on the seeds of the inputs.
+            with findings.stage("check"):
+                findings.correct = False
+                protocol.check()
+                findings.correct = True
+            if self._options.timing and not self._is_interpreted():
+                with findings.stage("timing"):
+                    protocol.time()
 
     def _inspect(self, build: BuildDirectory) -> None:
         findings = self._findings
@@ -203,9 +227,16 @@ class _Evaluation:
 _AFTER_CHECK = (Verdict.PASS, Verdict.INTEGRITY)
 
 
+def _may_be_others(error: Exception) -> bool:
+    """Whether others at the same device could have brought this about."""
+    if isinstance(error, KernelFault):
+        return error.verdict in (Verdict.OOM, Verdict.INTEGRITY)
+    return True  # the oracle that all share was lost, or has no memory left
+
+
 @contextlib.contextmanager
 def _killed_at_exit(process: Sandboxed) -> Iterator[None]:
-    """Give the device back only once nothing of the kernel runs on it any more."""
+    """Give the place back only once nothing of the kernel runs at it any more."""
     try:
         yield
     finally:

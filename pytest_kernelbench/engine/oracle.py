@@ -13,7 +13,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -53,10 +54,58 @@ _POISON = 0xFF
 
 
 class Oracle:
-    """Answers the controller's messages about one device."""
+    """Answers the controller's messages about one device, a session per evaluation."""
 
     def __init__(self, channel: DescriptorChannel, device: Device) -> None:
         self._channel = channel
+        self._device = device
+        self._sessions: dict[int, Session] = {}
+
+    def serve(self) -> None:
+        """Answer until the controller hangs up."""
+        while True:
+            message = self._channel.receive()
+            self._channel.send(self._answer(message))
+
+    def _answer(self, message: Message) -> Message:
+        name, do = message.pop("session"), message.pop("do")
+        session = self._sessions.setdefault(name, Session(self._device))
+        descriptors = self._channel.take_descriptors()
+        if descriptors:
+            message["descriptors"] = descriptors
+        try:
+            with torch.no_grad():
+                if do == "idle":
+                    return self._wait_for_idle(**message)
+                if do == "end":
+                    return self._end(name)
+                handler: Callable[..., Message] = getattr(session, f"do_{do}")
+                return handler(**message)
+        except ProblemFault as error:
+            sound = self._device.is_sound()
+            return {"failed": "problem", "message": str(error), "sound": sound}
+        except torch.OutOfMemoryError as error:
+            session.forget_calls()
+            self._device.release()
+            return {"failed": "memory", "message": str(error).splitlines()[0]}
+
+    def _end(self, name: int) -> Message:
+        self._sessions.pop(name).end()
+        if not self._sessions:  # freeing slows down what others are timing
+            self._device.release()
+        return {}
+
+    def _wait_for_idle(self, seconds: float) -> Message:
+        give_up = time.monotonic() + seconds
+        while not (idle := self._device.is_idle()) and time.monotonic() < give_up:
+            pass
+        return {"idle": idle}
+
+
+class Session:
+    """One problem at work for one evaluation."""
+
+    def __init__(self, device: Device) -> None:
         self._device = device
         self._blocks = CudaBlocks() if device.torch_device.type == "cuda" else None
         self._reference: Reference | None = None
@@ -66,29 +115,10 @@ class Oracle:
         self._fresh: list[list[Any]] = []
         self._frozen: dict[str, list[list[torch.Tensor]]] = {}
 
-    def serve(self) -> None:
-        """Answer until the controller hangs up."""
-        while True:
-            message = self._channel.receive()
-            self._channel.send(self._answer(message))
-
-    def _answer(self, message: Message) -> Message:
-        handler: Callable[..., Message] = getattr(self, f"do_{message.pop('do')}")
-        try:
-            with torch.no_grad():
-                return handler(**message)
-        except ProblemFault as error:
-            return {"failed": "problem", "message": str(error)}
-        except torch.OutOfMemoryError as error:
-            self._fresh, self._frozen = [], {}
-            self._device.release()
-            return {"failed": "memory", "message": str(error).splitlines()[0]}
-
     def do_load(
         self, source: str, name: str, precision: str, init_seed: int, probe_seed: int
     ) -> Message:
         """Load a problem and learn the form of everything it has."""
-        self.do_release()
         reference = Reference(source, name, self._device, precision, init_seed)
         inputs, output = reference.probe(probe_seed)
         self._reference, self._baseline = reference, reference.model
@@ -117,10 +147,9 @@ class Oracle:
             "environment": self._device.environment(),
         }
 
-    def do_export(self, what: str) -> Message:
+    def do_export(self, what: str, descriptors: list[int]) -> Message:
         """Write the init inputs' or the weights' tensors into a host block."""
-        (descriptor,) = self._channel.take_descriptors()
-        block = map_host_block(descriptor)
+        block = map_host_block(descriptors[0])
         leaves: list[torch.Tensor] = []
         if what == "init":
             describe(self._loaded().init, leaves)
@@ -130,11 +159,16 @@ class Oracle:
             view(block, place["start"], place).copy_(leaf)
         return {}
 
-    def do_attach(self, side: str, layout: Message, handle: str | None) -> Message:
+    def do_attach(
+        self,
+        side: str,
+        layout: Message,
+        handle: str | None,
+        descriptors: Sequence[int] = (),
+    ) -> Message:
         """Open a candidate's slots and have room for the same of our own."""
         made = Layout(**layout)
         self._device.make_room(made.slot_bytes)
-        descriptors = self._channel.take_descriptors()
         if descriptors:
             block = map_host_block(descriptors[0])
         else:
@@ -244,17 +278,19 @@ class Oracle:
         self._baseline = compiled
         return {"compiled": True}
 
-    def do_release(self) -> Message:
-        """Forget the problem and give all memory back."""
-        self._detach()
+    def end(self) -> None:
+        """Let go of the problem and of the candidates' memory."""
+        self.forget_calls()
+        self._shared, self._own = {}, None
+        if self._blocks is not None:
+            self._blocks.close_opened()
+        if self._reference is not None:
+            self._reference.unload()
         self._reference = self._baseline = None
-        self._device.release()
-        return {}
 
-    def do_detach(self) -> Message:
-        """Let go of the candidates' memory."""
-        self._detach()
-        return {}
+    def forget_calls(self) -> None:
+        """Let go of the inputs and outputs of the last burst."""
+        self._fresh, self._frozen = [], {}
 
     def _loaded(self) -> Reference:
         assert self._reference is not None
@@ -263,12 +299,6 @@ class Oracle:
     def _ours(self) -> Slots:
         assert self._own is not None
         return self._own
-
-    def _detach(self) -> None:
-        self._fresh, self._frozen = [], {}
-        self._shared, self._own = {}, None
-        if self._blocks is not None:
-            self._blocks.close_opened()
 
     def _wait(self) -> None:
         if self._device.torch_device.type == "cuda":

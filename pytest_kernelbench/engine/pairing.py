@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_kernelbench.engine.bench import Place
 from pytest_kernelbench.engine.channel import Message
 from pytest_kernelbench.engine.clients import (
     CandidateClient,
@@ -84,7 +85,7 @@ class Pairing:
 
     request: EvalRequest
     candidate: CandidateClient
-    oracle: OracleClient
+    place: Place
     device_kind: str
     """``cpu`` or ``cuda``."""
     seeds: Seeds
@@ -92,6 +93,14 @@ class Pairing:
     budget: TimeBudget
     side: str = "kernel"
     """What the oracle calls this candidate: two may be attached to it."""
+
+    @property
+    def oracle(self) -> OracleClient:
+        return self.place.oracle
+
+    def clock(self) -> float:
+        """Seconds that stand still while others have the oracle's attention."""
+        return time.monotonic() - self.oracle.waited
 
     def ask_oracle(self, descriptors: tuple[int, ...] = (), **message: Any) -> Message:
         """Ask once the candidate has begun to use the device.

@@ -69,7 +69,11 @@ class DeviceProtocol:
             self._compile_baseline()
         systematic = SYSTEMATIC[self._kind, self._stage.has_weights]
         sampler = Sampler(
-            self._options, systematic, self._bursts.most_calls, self._pairing.budget
+            self._options,
+            systematic,
+            self._bursts.most_calls,
+            self._pairing.budget,
+            self._pairing.clock,
         )
         self._pair(sampler)  # settles clocks and tells how long a call takes
         for _ in range(_ROUNDS):
@@ -105,13 +109,14 @@ class DeviceProtocol:
         burst = self._bursts.draw(sampler.draw_calls(self._pairing.seeds.choices))
         self._bursts.fill(burst)
         kernel_first = self._pairing.seeds.choices.random() < 0.5
-        if kernel_first:
-            kernel = self._bursts.kernel(burst, "timing")
-            self._bursts.freeze(burst)
-        baseline = self._bursts.baseline(burst)
-        if not kernel_first:
-            kernel = self._bursts.kernel(burst, "timing")
-            self._bursts.freeze(burst)
+        with self._pairing.place.quiet():
+            if kernel_first:
+                kernel = self._bursts.kernel(burst, "timing")
+                self._bursts.freeze(burst)
+            baseline = self._bursts.baseline(burst)
+            if not kernel_first:
+                kernel = self._bursts.kernel(burst, "timing")
+                self._bursts.freeze(burst)
         sampler.add(kernel, baseline)
         # Drawn only now, when nothing can be added to what was returned.
         if self._pairing.seeds.choices.random() < _VERIFIED_BURSTS:
@@ -148,7 +153,8 @@ class DeviceProtocol:
         for _ in range(_SOLO_BURSTS):
             burst = self._bursts.draw(calls)
             self._bursts.fill(burst)
-            seconds += self._bursts.baseline(burst).settled
+            with self._pairing.place.quiet():
+                seconds += self._bursts.baseline(burst).settled
         return seconds
 
 

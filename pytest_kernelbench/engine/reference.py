@@ -31,8 +31,9 @@ class Reference:
     ) -> None:
         self._device = device
         self._dtype = dtype_named(precision)
-        module = types.ModuleType("problem")
-        sys.modules["problem"] = module
+        module = types.ModuleType(f"problem_{id(self):x}")
+        sys.modules[module.__name__] = module  # dataclasses look there
+        self._module = module.__name__
         _faulting(name, lambda: exec(compile(source, name, "exec"), vars(module)))  # noqa: S102
         self._name = name
         self._get_inputs: Callable[[], Any] = self._member(module, "get_inputs")
@@ -48,6 +49,9 @@ class Reference:
         self.mutated: set[int] = set()
         self.draws = False
         """Whether the model draws random numbers of its own, as dropout does."""
+
+    def unload(self) -> None:
+        sys.modules.pop(self._module, None)
 
     def probe(self, seed: int) -> tuple[list[Any], Any]:
         """Run once; notes what the problem does besides computing its output."""

@@ -7,7 +7,7 @@ import math
 import random
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -53,14 +53,16 @@ class Sampler:
         systematic: tuple[float, float],
         slots: int,
         budget: TimeBudget,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._systematic = systematic
         self._options = options
         self._slots = slots
         self._budget = budget
-        self._started = time.monotonic()
+        self._clock = clock
+        self._started = self._clock()
         self._slowest_pair = 0.0
-        self._last_added = time.monotonic()
+        self._last_added = self._clock()
         self._pairs: list[tuple[Measured, Measured]] = []
         self.most_calls = 1
 
@@ -69,7 +71,7 @@ class Sampler:
         if self._pairs:
             self.most_calls = self._affordable_calls()
         self._pairs = []
-        self._started = self._last_added = time.monotonic()
+        self._started = self._last_added = self._clock()
 
     def _affordable_calls(self) -> int:
         slowest = max(max(side.seconds) for pair in self._pairs for side in pair)
@@ -85,7 +87,7 @@ class Sampler:
         return choices.randint(-(-self.most_calls // 2), self.most_calls)
 
     def add(self, kernel: Measured, baseline: Measured) -> None:
-        now = time.monotonic()
+        now = self._clock()
         self._slowest_pair = max(self._slowest_pair, now - self._last_added)
         self._last_added = now
         self._pairs.append((kernel, baseline))
@@ -93,7 +95,7 @@ class Sampler:
     def is_done(self) -> bool:
         """Whether enough is known, or the budget or the time limit is spent."""
         pairs = len(self._pairs)
-        now = time.monotonic()
+        now = self._clock()
         if pairs and self._slowest_pair > self._budget.remaining:
             return True
         spent = now - self._started

@@ -165,6 +165,11 @@ class Sandboxed:
         self.output = output
         self.code: int | None = None
         self._ended = threading.Event()
+        # Whether it should work as far as its own evaluation goes, and whether it may.
+        self._working = True
+        self._held_since: float | None = None
+        self._held_seconds = 0.0
+        self._lock = threading.RLock()
 
     def set_ended(self, code: int) -> None:
         self.code = code
@@ -175,18 +180,50 @@ class Sandboxed:
 
         What has left the group is ended: only a clock may watch a kernel work.
         """
-        self._signal(signal.SIGSTOP)
-        give_up = time.monotonic() + _STOP_TIMEOUT
-        while not self._ended.is_set() and time.monotonic() < give_up:
-            if self._state() in "TtZX":
-                break
+        with self._lock:
+            self._working = False
+            self._stop()
         for pid in (*_descendants(self.pid), *self._strays()):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 if os.getpgid(pid) != self.pid:
                     os.kill(pid, signal.SIGKILL)
 
     def resume(self) -> None:
-        self._signal(signal.SIGCONT)
+        """Let it work, as soon as nobody holds it."""
+        with self._lock:
+            self._working = True
+            if self._held_since is None:
+                self._signal(signal.SIGCONT)
+
+    def hold(self) -> None:
+        """Stop it for somebody else's sake, on top of what its own evaluation does."""
+        with self._lock:
+            self._held_since = time.monotonic()
+            if self._working:
+                self._stop()
+
+    def release(self) -> None:
+        """End ``hold``; it goes on if it was at work."""
+        with self._lock:
+            self._held_seconds = self.held_seconds
+            self._held_since = None
+            if self._working:
+                self._signal(signal.SIGCONT)
+
+    @property
+    def held_seconds(self) -> float:
+        """How long others have kept it from working."""
+        with self._lock:
+            since = self._held_since
+            current = 0.0 if since is None else time.monotonic() - since
+            return self._held_seconds + current
+
+    def _stop(self) -> None:
+        self._signal(signal.SIGSTOP)
+        give_up = time.monotonic() + _STOP_TIMEOUT
+        while not self._ended.is_set() and time.monotonic() < give_up:
+            if self._state() in "TtZX":
+                break
 
     def _signal(self, number: signal.Signals) -> None:
         if not self._ended.is_set():

@@ -19,6 +19,8 @@ from pytest_kernelbench.engine.pairing import Pairing
 ALIGNMENT = 512
 """Bytes, as in ``tensors``, which imports torch."""
 _PRECISIONS = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+_COPIES, _MODELS = 16, 4
+"""Of inputs, outputs and weights: fresh, shared, frozen, in float64, in between."""
 _F_ADD_SEALS, _SEAL_SIZE = 1033, 0x1 | 0x2 | 0x4
 """From linux/fcntl.h: no shrinking, no growing, no further seals."""
 
@@ -67,7 +69,7 @@ class _Setup:
         self._options = pairing.request.options
         self._kind = pairing.device_kind
         self._findings = pairing.findings
-        slots, slack = _slots(contract, self._kind)
+        slots, slack = _slots(contract, self._kind, alone=pairing.place.alone)
         self._layout: Message = {
             "inputs": contract["inputs"],
             "outputs": contract["outputs"],
@@ -185,7 +187,13 @@ def _covers(theirs: Any, ours: list[list[Any]]) -> bool:
     )
 
 
-def _slots(contract: Message, device_kind: str) -> tuple[int, int]:
+def fills_device(contract: Message) -> bool:
+    """Whether a problem is too large to be at work beside others."""
+    needed = _COPIES * contract["slot_bytes"] + _MODELS * contract["state_bytes"]
+    return bool(needed > contract["free_bytes"] // 8)
+
+
+def _slots(contract: Message, device_kind: str, *, alone: bool) -> tuple[int, int]:
     """How many calls fit side by side, and how far each may be shifted.
 
     Many slots make long bursts, which the outer clock resolves better; their memory
@@ -193,7 +201,7 @@ def _slots(contract: Message, device_kind: str) -> tuple[int, int]:
     """
     most, budget = (64, 8 << 30) if device_kind == "cuda" else (16, 1 << 28)
     size = max(contract["slot_bytes"], 1)
-    slots = min(contract["free_bytes"] // 8, budget) // size
+    slots = min(contract["free_bytes"] // (8 if alone else 32), budget) // size
     slack = min(size // 8, 1 << 20) // ALIGNMENT * ALIGNMENT
     return min(max(slots, 1), most), slack
 

@@ -13,7 +13,6 @@ import importlib.util
 import os
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -21,21 +20,22 @@ from pathlib import Path
 from pytest_kernelbench.engine.builds import (
     BuildCache,
     default_cache_root,
-    locked,
 )
 from pytest_kernelbench.engine.channel import ChannelError
-from pytest_kernelbench.engine.clients import OracleClient
+from pytest_kernelbench.engine.clients import OracleProcess
 from pytest_kernelbench.engine.controller import evaluate
 from pytest_kernelbench.engine.launcher import CandidateLauncher
-from pytest_kernelbench.engine.sandbox import Worker, base_environment
+from pytest_kernelbench.engine.sandbox import Sandboxed, Worker, base_environment
 from pytest_kernelbench.errors import ExecutorError, KernelBenchError
 from pytest_kernelbench.executors.gpus import Gpu, visible_gpus
+from pytest_kernelbench.executors.places import Place, Places
 from pytest_kernelbench.model import EvalRequest, EvalResult, Verdict
 
 _NEEDS_CUDA = frozenset(
     {"cuda", "hip", "tilelang", "cute", "cutlass", "thunderkittens"}
 )
-_LOCK_PAUSE = 0.05
+_GPU_PLACES = 4
+"""Kernels at work on a GPU at a time; one of them is timed, and then only that one."""
 _PING_TIMEOUT = 10.0
 
 
@@ -138,69 +138,54 @@ class LocalBench:
         self.launcher = CandidateLauncher(self._environment)
         self._build_slots = slots
         self._quiet = _Quiet() if gpu is None else None
-        self._lease_path = _lease_path(gpu.uuid if gpu else "cpu")
-        self._device_lock = threading.Lock()
-        self._oracle: Worker | None = None
-        self._closed = False
+        self._oracle: OracleProcess | None = None
+        self._places = Places(
+            _GPU_PLACES if gpu else 1,
+            _lease_path(gpu.uuid if gpu else "cpu"),
+            self._running_oracle,
+        )
 
     @contextlib.contextmanager
-    def building(self) -> Iterator[None]:
-        with self._build_slots, self._quiet.noise() if self._quiet else _nothing():
+    def building(self, candidate: Sandboxed) -> Iterator[None]:
+        aside = self._quiet.noise() if self._quiet else self._places.building(candidate)
+        with self._build_slots, aside:
             yield
 
     @contextlib.contextmanager
-    def leased(self) -> Iterator[OracleClient]:
+    def place(self, candidate: Sandboxed, *, alone: bool) -> Iterator[Place]:
         with (
-            self._device_lock,
             self._quiet.silence() if self._quiet else _nothing(),
-            self._file_lease(),
+            self._places.taken(candidate, alone=alone) as place,
         ):
-            oracle = OracleClient(self._running_oracle())
-            try:
-                yield oracle
-            finally:
-                if not oracle.usable:
-                    self._drop_oracle()
+            yield place
 
-    @contextlib.contextmanager
-    def _file_lease(self) -> Iterator[None]:
-        """Keep out other sessions; looks up now and then, so that close() is heard."""
-        with self._lease_path.open("w") as file:
-            while not locked(file):
-                self._require_open()
-                time.sleep(_LOCK_PAUSE)
-            yield
-
-    def _require_open(self) -> None:
-        if self._closed:
-            raise ExecutorError("the executor was closed")
-
-    def _running_oracle(self) -> Worker:
-        self._require_open()
-        if self._oracle is not None and not _answers(self._oracle):
+    def _running_oracle(self) -> OracleProcess:
+        """One that can be relied on; asked for while nobody uses it."""
+        oracle = self._oracle
+        if oracle is not None and not (oracle.usable and _answers(oracle)):
             self._drop_oracle()  # whoever ended it, this kernel has not run yet
         if self._oracle is None:
-            oracle = Worker("pytest_kernelbench.engine.oracle", self._environment)
+            worker = Worker("pytest_kernelbench.engine.oracle", self._environment)
             with contextlib.suppress(ChannelError):
-                oracle.channel.send({"device": self.device_kind})
-            oracle.wait_ready()
-            self._oracle = oracle
+                worker.channel.send({"device": self.device_kind})
+            worker.wait_ready()
+            self._oracle = OracleProcess(worker)
         return self._oracle
 
     def _drop_oracle(self) -> None:
         oracle, self._oracle = self._oracle, None
         if oracle is not None:
-            oracle.kill()
+            oracle.worker.kill()
 
     def close(self) -> None:
-        self._closed = True
+        self._places.close()
         self.launcher.close()
         self._drop_oracle()
 
 
-def _answers(oracle: Worker) -> bool:
+def _answers(oracle: OracleProcess) -> bool:
     try:
-        OracleClient(oracle).ask(_PING_TIMEOUT, do="detach")
+        oracle.session().ask(_PING_TIMEOUT, do="end")
     except KernelBenchError:
         return False
     return True

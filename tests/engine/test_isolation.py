@@ -236,7 +236,7 @@ class TestProcesses:
         bench.launcher._server._process.kill()
         wait_until(lambda: bench.launcher._server is None, "for the loss to be noticed")
         assert engine.evaluate_good().verdict is Verdict.PASS
-        bench._oracle._process.kill()
+        bench._oracle.worker.kill()
         assert engine.evaluate_good().verdict is Verdict.PASS
 
 

@@ -1,0 +1,46 @@
+"""What the place where an evaluation runs provides."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from pytest_kernelbench.engine.builds import BuildCache
+from pytest_kernelbench.engine.clients import OracleClient
+from pytest_kernelbench.engine.launcher import CandidateLauncher
+from pytest_kernelbench.engine.sandbox import Sandboxed
+
+
+class Place(Protocol):
+    """One evaluation's place at a device that several may share."""
+
+    oracle: OracleClient
+    alone: bool
+    """Whether nobody else has a place meanwhile."""
+    disturbed: bool
+    """Whether others' doing has spoilt what happens here; never when alone."""
+    candidates: list[Sandboxed]
+    """Everything of this evaluation that others' clocks must not run beside."""
+
+    def foreground(self) -> AbstractContextManager[None]:
+        """Wait to be the one that is checked and timed."""
+
+    def quiet(self) -> AbstractContextManager[None]:
+        """Nobody else uses the device or asks the oracle meanwhile."""
+
+
+class Bench(Protocol):
+    """One device, and the processes that serve it."""
+
+    launcher: CandidateLauncher
+    builds: BuildCache
+    device_kind: str
+    """``cpu`` or ``cuda``."""
+
+    def building(self, candidate: Sandboxed) -> AbstractContextManager[None]:
+        """Wait for, and hold, room for one build."""
+
+    def place(
+        self, candidate: Sandboxed, *, alone: bool
+    ) -> AbstractContextManager[Place]:
+        """Wait for, and hold, a place at the device."""

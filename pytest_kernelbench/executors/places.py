@@ -1,0 +1,201 @@
+"""Who may use a device, and when: several approach, one at a time is timed.
+
+Most of what an evaluation does on a device is not timed: starting CUDA, compiling at
+the first call, checking. On a GPU that goes on for a few kernels at once, and while a
+burst of any of them is on the clock, all the others are stopped. Work that a stopped
+process has launched goes on, so the clock starts only once the device is seen to be
+idle; who keeps it busy for long is ended and evaluated again, alone.
+
+Whoever may not share (the CPU, problems that fill the memory, an evaluation that was
+disturbed) waits until nobody else is there. Other sessions are kept out by a lock on a
+file, which is let go now and then so that they get their turn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+from pytest_kernelbench.engine.builds import locked
+from pytest_kernelbench.engine.clients import OracleClient, OracleProcess
+from pytest_kernelbench.engine.sandbox import Sandboxed
+from pytest_kernelbench.errors import ExecutorError
+
+_LOCK_PAUSE = 0.05
+_LONGEST_LEASE = 30.0
+"""Seconds after which other sessions get their turn."""
+_IDLE_TIMEOUT = 3.0
+"""Seconds in which what a stopped kernel has launched must have ended."""
+
+
+class Place:
+    """One evaluation's place at a device."""
+
+    def __init__(self, places: Places, candidate: Sandboxed, *, alone: bool) -> None:
+        self._places = places
+        self.candidates = [candidate]
+        """Everything of this evaluation that others' clocks must not run beside."""
+        self.alone = alone
+        self.disturbed = False
+        """Whether others' doing has spoilt what happens here; never when alone."""
+        self.oracle: OracleClient
+
+    @contextlib.contextmanager
+    def foreground(self) -> Iterator[None]:
+        """Wait to be the one that is checked and timed."""
+        with self._places.front:
+            yield
+
+    @contextlib.contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Nobody else runs, or asks the oracle, meanwhile."""
+        with self.oracle.turn(), self._places.held_but(self):
+            yield
+
+
+class Places:
+    """The places at one device.
+
+    The mutable state is who has one, whether the file is locked and since when; it
+    changes under one condition.
+    """
+
+    def __init__(
+        self, most: int, lease: Path, running_oracle: Callable[[], OracleProcess]
+    ) -> None:
+        self._most = most
+        self._lease = lease
+        self._running_oracle = running_oracle
+        self._changed = threading.Condition()
+        self._taken: list[Place] = []
+        self._builders: list[Sandboxed] = []
+        self._oracle: OracleProcess | None = None
+        self._waiting_to_be_alone = 0
+        self._file: IO[str] | None = None
+        self._since = 0.0
+        self._closed = False
+        self.front = threading.Lock()
+
+    @contextlib.contextmanager
+    def building(self, candidate: Sandboxed) -> Iterator[None]:
+        """A build may go on beside all of this, but not while something is timed."""
+        with self._changed:
+            self._builders.append(candidate)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._builders.remove(candidate)
+
+    @contextlib.contextmanager
+    def taken(self, candidate: Sandboxed, *, alone: bool) -> Iterator[Place]:
+        """Wait for a place, and hold it.
+
+        Raises:
+            ExecutorError: the executor was closed, or no oracle starts.
+        """
+        place = Place(self, candidate, alone=alone or self._most == 1)
+        self._enter(place)
+        try:
+            yield place
+        finally:
+            # The device is given back once nothing of the kernel runs on it any more.
+            for one in place.candidates:
+                one.kill()
+            place.oracle.end()
+            self._leave(place)
+
+    def close(self) -> None:
+        self._closed = True
+
+    def _enter(self, place: Place) -> None:
+        with self._changed:
+            self._waiting_to_be_alone += place.alone
+            try:
+                while not self._admits(place):
+                    self._changed.wait(timeout=1.0)
+                    self._require_open()
+            finally:
+                self._waiting_to_be_alone -= place.alone
+            self._taken.append(place)
+            first = len(self._taken) == 1
+        if first:
+            self._open(place)
+        assert self._oracle is not None
+        place.oracle = self._oracle.session()
+
+    def _open(self, place: Place) -> None:
+        """Have the device to ourselves, and an oracle; others wait for that."""
+        try:
+            file = self._locked_file()
+            oracle = self._running_oracle()
+        except BaseException:
+            self._leave(place)
+            raise
+        with self._changed:
+            self._file, self._oracle, self._since = file, oracle, time.monotonic()
+            self._changed.notify_all()
+
+    def _admits(self, place: Place) -> bool:
+        if not self._taken:
+            return True
+        if place.alone or self._taken[0].alone or self._waiting_to_be_alone:
+            return False
+        fresh = time.monotonic() - self._since < _LONGEST_LEASE
+        usable = self._oracle is not None and self._oracle.usable
+        return fresh and usable and len(self._taken) < self._most
+
+    def _leave(self, place: Place) -> None:
+        with self._changed:
+            self._taken.remove(place)
+            if not self._taken:
+                self._oracle = None
+                if self._file is not None:
+                    self._file.close()
+                    self._file = None
+            self._changed.notify_all()
+
+    def _locked_file(self) -> IO[str]:
+        """Keep out other sessions; looks up now and then, so that close() is heard."""
+        file = self._lease.open("w")
+        try:
+            while not locked(file):
+                self._require_open()
+                time.sleep(_LOCK_PAUSE)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ExecutorError("the executor was closed")
+
+    @contextlib.contextmanager
+    def held_but(self, place: Place) -> Iterator[None]:
+        """Stop what runs for others, until the device is idle and to the end of this."""
+        with self._changed:  # nobody comes or goes meanwhile
+            others = [other for other in self._taken if other is not place]
+            running = [one for other in others for one in other.candidates]
+            running += self._builders
+            for one in running:
+                one.hold()
+            try:
+                if running and not place.oracle.sees_idle_device(_IDLE_TIMEOUT):
+                    _end(others)
+                yield
+            finally:
+                for one in running:
+                    one.release()
+
+
+def _end(places: list[Place]) -> None:
+    """One of them keeps the device busy; which, each will show when it is alone."""
+    for place in places:
+        place.disturbed = True
+        for one in place.candidates:
+            one.kill()
