@@ -25,7 +25,13 @@ from pytest_kernelbench.problems.builtin import sized_for
 from pytest_kernelbench.problems.folder import read_problem
 from pytest_kernelbench.session import awaited
 from pytest_kernelbench.settings import settings_of
-from pytest_kernelbench.terms import Terms, replaced, replay_command, run_terms
+from pytest_kernelbench.terms import (
+    Terms,
+    replaced,
+    replay_command,
+    replayed_words,
+    run_terms,
+)
 from pytest_kernelbench.text import printable
 
 _NOT_OPTIONS = ("problem", "device", "backend")
@@ -133,9 +139,9 @@ class Caller:
         result = terms.noted(awaited(self._config, request, item.nodeid))
         attach(item, result)
         item.ihook.pytest_kernelbench_result(item=item, result=result)
-        return Call(
-            result, terms, replay_command(item.nodeid, result.seed, self._settings)
-        )
+        words = replayed_words(self._settings)
+        replay = replay_command(item.nodeid, result.seed, words)
+        return Call(result, terms, replay)
 
     def _terms(self, defaults: Mapping[str, Any], options: Mapping[str, Any]) -> Terms:
         terms = run_terms(self._settings)

@@ -31,7 +31,13 @@ from pytest_kernelbench.problems import ProblemLibrary, problem_for
 from pytest_kernelbench.problems.builtin import sized_for
 from pytest_kernelbench.session import awaited, evaluations_of
 from pytest_kernelbench.settings import Settings, settings_of
-from pytest_kernelbench.terms import Terms, replay_command, run_terms, tightened
+from pytest_kernelbench.terms import (
+    Terms,
+    replay_command,
+    replayed_words,
+    run_terms,
+    tightened,
+)
 from pytest_kernelbench.text import printable
 from pytest_kernelbench.values import gpus
 
@@ -177,7 +183,9 @@ class KernelItem(pytest.Item):
         settings = settings_of(self.config)
         if result.verdict is Verdict.NO_DEVICE and not settings.require_device:
             pytest.skip(escaped(result.reason) or f"no device '{result.device}'")
-        replay = replay_command(self._nodeid_from_here(), result.seed, settings)
+        replay = replay_command(
+            self._nodeid_from_here(), result.seed, replayed_words(settings)
+        )
         text = failure_text(result, self._terms, policy=settings.policy, replay=replay)
         if text is not None:
             if result.log:

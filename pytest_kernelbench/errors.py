@@ -35,5 +35,9 @@ class ExecutorError(KernelBenchError):
     """The evaluation could not be carried out: not the kernel's fault."""
 
 
+class ReportError(KernelBenchError):
+    """A report cannot be written."""
+
+
 class RunFileError(KernelBenchError):
     """A saved run cannot be read."""

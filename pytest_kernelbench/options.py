@@ -229,6 +229,12 @@ OPTIONS = (
         metavar="SHARE",
         default=0.01,
     ),
+    _row(
+        "html",
+        values.text,
+        "write a report to read to this file",
+        metavar="PATH",
+    ),
     _switch("resume", "go on with the newest run: skip what it has already evaluated"),
     _row(
         "min-assurance",

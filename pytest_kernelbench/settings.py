@@ -57,6 +57,7 @@ class Settings:
     compare_across: bool
     max_regression: float
     session_noise: float
+    html: Path | None
     resume: bool
     min_assurance: str | None
     require_device: bool
@@ -217,7 +218,7 @@ def _complete(
         found["seed"] = _shared_seed(config) or _drawn_seed()
     base = config.invocation_params.dir
     found["storage"] = config.rootpath / found["storage"]
-    for name in ("json", "github_comment"):
+    for name in ("json", "html", "github_comment"):
         found[name] = None if found[name] is None else base / found[name]
 
 

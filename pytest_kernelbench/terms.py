@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -174,18 +174,22 @@ def _checked(field: str, value: Any, where: str) -> Any:
     raise SettingError(message)
 
 
-def replay_command(nodeid: str, seed: int, settings: Settings) -> str:
-    """The one command that evaluates this again with the same seed."""
-    import shlex  # noqa: PLC0415  only failures need it
-
-    left_out = {"seed", "storage", "json", "github", "github_comment", "resume"}
+def replayed_words(settings: Settings) -> list[str]:
+    """What was said on the command line and matters when a test is run again."""
+    left_out = {"seed", "storage", "json", "html", "github", "github_comment", "resume"}
     left_out |= {"save", "autosave"}
     if settings.compare is not None:
         left_out.remove("storage")
-    words = [
+    return [
         word
         for field, given in settings.command_line.items()
         if field not in left_out
         for word in given
     ]
+
+
+def replay_command(nodeid: str, seed: int, words: Sequence[str]) -> str:
+    """The one command that evaluates this again with the same seed."""
+    import shlex  # noqa: PLC0415  only failures need it
+
     return shlex.join(["pytest", nodeid, *words, f"--kb-seed={seed}"])

@@ -10,10 +10,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pytest_kernelbench.cli import doctoring, on_modal, starting
+from pytest_kernelbench.cli import doctoring, on_modal, reporting, starting
 from pytest_kernelbench.errors import KernelBenchError
 
-_GROUPS = (starting, doctoring, on_modal)
+_GROUPS = (starting, doctoring, reporting, on_modal)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from pytest_kernelbench.reports.run import RunReports
 from pytest_kernelbench.runs import Run
 from pytest_kernelbench.settings import Settings
+from pytest_kernelbench.terms import replayed_words
 
 _GIT_SECONDS = 5
 
@@ -35,7 +36,8 @@ def _settings(settings: Settings) -> dict[str, Any]:
     left_out = ("command_line", "origins", "rootdir")
     names = [name for name in settings.__slots__ if name not in left_out]
     values = {name: getattr(settings, name) for name in names}
-    return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
+    plain = {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
+    return {**plain, "replay": replayed_words(settings)}
 
 
 def _machine() -> dict[str, Any]:

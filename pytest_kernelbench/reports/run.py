@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 import time
 import typing
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,7 @@ if typing.TYPE_CHECKING:
     from pytest_kernelbench.settings import Settings
 
 
-_FILES = ("kb_json", "kb_save", "kb_autosave")
+_FILES = ("kb_json", "kb_html", "kb_save", "kb_autosave")
 """Options that ask for a file at the end of the run."""
 
 
@@ -120,13 +121,9 @@ class RunReports:
 
     def _write_files(self, settings: Settings) -> None:
         from pytest_kernelbench.reports.finished import finished  # noqa: PLC0415
-        from pytest_kernelbench.runs import write_run  # noqa: PLC0415
 
         run = finished(self, settings)
-        writers = ((settings.json, write_run),)
-        for path, write in writers:
-            if path is None:
-                continue
+        for path, write in _writers(settings):
             try:
                 write(path, run)
             except OSError as error:
@@ -157,6 +154,18 @@ class RunReports:
             terminalreporter.write_line(f" {line}")
 
 
+def _writers(settings: Settings) -> Iterator[tuple[Path, Callable[[Path, Run], None]]]:
+    """The files that are asked for; what writes one is loaded for it alone."""
+    if settings.json is not None:
+        from pytest_kernelbench.runs import write_run  # noqa: PLC0415
+
+        yield settings.json, write_run
+    if settings.html is not None:
+        from pytest_kernelbench.reports.html import write_html  # noqa: PLC0415
+
+        yield settings.html, write_html
+
+
 def refuse_unwritable(config: pytest.Config) -> None:
     """Say before the first evaluation that what was asked for cannot be saved.
 
@@ -170,6 +179,7 @@ def refuse_unwritable(config: pytest.Config) -> None:
     asked_to_keep = keeping & settings.origins.keys()
     paths = {
         "--kb-json": settings.json,
+        "--kb-html": settings.html,
         "--kb-github-comment": settings.github_comment,
     }
     files = {option: path for option, path in paths.items() if path is not None}

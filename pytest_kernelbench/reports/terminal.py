@@ -85,7 +85,10 @@ def _groups(evaluated: Sequence[Evaluated]) -> dict[str, list[Evaluated]]:
     groups: dict[str, list[Evaluated]] = {}
     for one in evaluated:
         groups.setdefault(wording.place(one.result), []).append(one)
-    titles = {place: wording.title(place, rows) for place, rows in groups.items()}
+    titles = {
+        place: f"kernelbench: {wording.title(place, rows)}"
+        for place, rows in groups.items()
+    }
     return {titles[place]: rows for place, rows in groups.items()}
 
 

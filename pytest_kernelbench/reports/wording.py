@@ -36,7 +36,7 @@ def place(result: EvalResult) -> str:
 def title(where: str, rows: Sequence[Evaluated]) -> str:
     baselines = {row.result.baseline.kind for row in rows if row.result.baseline}
     baseline = f", baseline {'/'.join(sorted(baselines))}" if baselines else ""
-    return f"kernelbench: {escaped(where)}{baseline}"
+    return f"{escaped(where)}{baseline}"
 
 
 def problem(result: EvalResult) -> str:
@@ -83,7 +83,8 @@ def changes(results: Sequence[EvalResult]) -> list[str]:
 def short_names(rows: Sequence[Evaluated]) -> list[str]:
     """Kernels without the directory that all share, nor what all kernels end in."""
     paths = [PurePath(row.result.kernel) for row in rows]
-    shared = os.path.commonpath([str(path.parent) for path in paths])
+    mixed = len({path.is_absolute() for path in paths}) > 1
+    shared = "" if mixed else os.path.commonpath([str(path.parent) for path in paths])
     return [
         escaped(path.relative_to(shared).as_posix()).removesuffix("_kernel.py")
         for path in paths
@@ -109,27 +110,31 @@ def resources(given: Resources) -> str:
 
 
 def scores(results: Sequence[EvalResult]) -> str:
-    skipped = sum(result.verdict is Verdict.NO_DEVICE for result in results)
-    total = len(results) - skipped
-    if total == 0:
-        return f"{counted(skipped, 'kernel')} skipped"
-    built = sum(result.built is True for result in results)
-    correct = sum(result.correct is True for result in results)
-    parts = [
-        counted(total, "kernel"),
-        f"built {built}/{total}",
-        f"correct {correct}/{total}",
-    ]
-    speedups = _speedups(results)
-    mean = geomean(results)
-    if mean is not None:
-        faster = sum(speedup > 1 for speedup in speedups)
-        parts.append(f"geomean {mean:.2f}x")
-        parts.append(f"max {max(speedups):.2f}x")
-        parts.append(f"fast_1 {faster}/{total}")
+    found = tally(results)
+    kernels, skipped = found.pop("kernels"), found.pop("skipped")
+    if kernels == 0:
+        return f"{counted(int(skipped), 'kernel')} skipped"
+    parts = [counted(int(kernels), "kernel")]
+    parts += [f"{name} {value}" for name, value in found.items()]
     if skipped:
         parts.append(f"{skipped} skipped")
     return " · ".join(parts)
+
+
+def tally(results: Sequence[EvalResult]) -> dict[str, str | int]:
+    """Counts and scores by their names; kernels are those that were not skipped."""
+    skipped = sum(result.verdict is Verdict.NO_DEVICE for result in results)
+    total = len(results) - skipped
+    found: dict[str, str | int] = {"kernels": total, "skipped": skipped}
+    found["built"] = f"{sum(result.built is True for result in results)}/{total}"
+    found["correct"] = f"{sum(result.correct is True for result in results)}/{total}"
+    speedups = _speedups(results)
+    mean = geomean(results)
+    if mean is not None:
+        found["geomean"] = f"{mean:.2f}x"
+        found["max"] = f"{max(speedups):.2f}x"
+        found["fast_1"] = f"{sum(speedup > 1 for speedup in speedups)}/{total}"
+    return found
 
 
 def geomean(results: Sequence[EvalResult]) -> float | None:
@@ -141,7 +146,8 @@ def geomean(results: Sequence[EvalResult]) -> float | None:
 
 
 def _speedups(results: Sequence[EvalResult]) -> list[float]:
-    return [r.speedup.value for r in results if r.correct and r.speedup is not None]
+    timed = [r.speedup.value for r in results if r.correct and r.speedup is not None]
+    return [speedup for speedup in timed if speedup > 0]
 
 
 def counted(number: int, noun: str) -> str:

@@ -13,7 +13,13 @@ from pytest_kernelbench.errors import SettingError
 from pytest_kernelbench.model import Options
 from pytest_kernelbench.options import OPTIONS
 from pytest_kernelbench.settings import Settings
-from pytest_kernelbench.terms import replaced, replay_command, run_terms, tightened
+from pytest_kernelbench.terms import (
+    replaced,
+    replay_command,
+    replayed_words,
+    run_terms,
+    tightened,
+)
 
 
 def settings(**fields):
@@ -180,7 +186,9 @@ def test_a_replay_leaves_out_where_results_go():
         "seed": ("--kb-seed=1",),
         "problems": ("--kb-problems=a b",),
     }
-    command = replay_command("k.py::ModelNew[L4]", 5, settings(command_line=given))
+    command = replay_command(
+        "k.py::ModelNew[L4]", 5, replayed_words(settings(command_line=given))
+    )
     assert command == (
         "pytest 'k.py::ModelNew[L4]' --kb-gpu=L4 '--kb-problems=a b' --kb-seed=5"
     )

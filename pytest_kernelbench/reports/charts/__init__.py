@@ -1,0 +1,34 @@
+"""What is worth a picture, as Vega-Lite specs over plain numbers.
+
+Each chart is a module; ``layers`` has what they share. A chart's caption says in words
+what the picture shows, for those who do not see it; the numbers themselves are in the
+page's tables. Names of kernels are data in a spec, never part of an expression.
+"""
+
+from __future__ import annotations
+
+from pytest_kernelbench.reports.charts import (
+    bandwidths,
+    builds,
+    distributions,
+    history,
+    speedups,
+)
+from pytest_kernelbench.reports.charts.layers import MOST, Chart
+from pytest_kernelbench.reports.sections import Section
+
+__all__ = ["Chart", "charts", "histories"]
+
+_KINDS = (speedups, distributions, bandwidths, builds)
+
+
+def charts(section: Section) -> list[Chart]:
+    """Those for which the newest run has numbers."""
+    found = (kind.chart(section.rows) for kind in _KINDS)
+    return [chart for chart in found if chart is not None]
+
+
+def histories(section: Section) -> list[Chart]:
+    """One small chart a kernel, those that changed the most first."""
+    tracks = sorted(section.tracks, key=history.moved, reverse=True)
+    return [history.chart(track, section.pasts) for track in tracks[:MOST]]
