@@ -106,7 +106,7 @@ def attach(item: pytest.Item, result: EvalResult) -> None:
     """Put a result on the item: into its properties and on its next report."""
     pending = item.stash.setdefault(PENDING, [])
     pending.append({"nodeid": item.nodeid, "result": result.to_builtins()})
-    item.user_properties.extend(_properties(result))
+    item.user_properties.extend(_properties(result, len(pending)))
 
 
 def give_up(item: pytest.Item, why: str) -> None:
@@ -141,7 +141,8 @@ def _clear(item: pytest.Item) -> None:
         del item.stash[UNEVALUATED]
 
 
-def _properties(result: EvalResult) -> list[tuple[str, object]]:
+def _properties(result: EvalResult, number: int) -> list[tuple[str, object]]:
+    """Of the first, second … evaluation of a test, by names of their own."""
     flat = {
         "verdict": result.verdict.value,
         "reason": escaped(result.reason) or None,
@@ -158,4 +159,5 @@ def _properties(result: EvalResult) -> list[tuple[str, object]]:
         "build_s": result.build_seconds,
         "elapsed_s": result.elapsed_seconds,
     }
-    return [(f"kernelbench_{k}", v) for k, v in flat.items() if v is not None]
+    prefix = "kernelbench" if number == 1 else f"kernelbench_{number}"
+    return [(f"{prefix}_{k}", v) for k, v in flat.items() if v is not None]

@@ -68,6 +68,10 @@ def _configure_controller(config: pytest.Config, *, given: bool) -> None:
         from pytest_kernelbench.reports.on_github import GitHubReports
 
         config.pluginmanager.register(GitHubReports(config, reports))
+    if config.getoption("htmlpath", None):  # of pytest-html
+        from pytest_kernelbench.reports.columns_of_html import HtmlColumns
+
+        config.pluginmanager.register(HtmlColumns(columns=given))
     if config.getoption("dist", "no") != "no":
         from pytest_kernelbench.xdist import XdistController
 
