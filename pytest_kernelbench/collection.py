@@ -149,6 +149,20 @@ class KernelItem(pytest.Item):
         runs = xfail is None or xfail.kwargs.get("run", True)
         return runs and self.get_closest_marker("skip") is None
 
+    @property
+    def is_gated(self) -> bool:
+        """Whether it has a limit that it could fail by chance."""
+        options = self.request.options
+        return (
+            self.will_run and (options.min_speedup or options.max_runtime) is not None
+        )
+
+    def share_alpha(self, kernels: int) -> None:
+        """Take one share of the chance of a false failure that the run is allowed."""
+        options = self.request.options
+        options = msgspec.structs.replace(options, alpha=options.alpha / kernels)
+        self.request = msgspec.structs.replace(self.request, options=options)
+
     def submit(self) -> None:
         """Start the evaluation ahead of the item's turn."""
         evaluations_of(self.config).submit(self.request, self.nodeid)

@@ -1,7 +1,7 @@
 """Thresholds turned into verdicts: pure functions from result to result.
 
-A threshold fails only when the interval excludes it; between, the verdict is
-``AMBIGUOUS``. A verdict about correctness is never touched.
+A threshold fails only when the interval at the run's error rate excludes it; between,
+the verdict is ``AMBIGUOUS``. A verdict about correctness is never touched.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pytest_kernelbench.model import EvalResult, Interval, Options, Runtime, Verdict
+from pytest_kernelbench.model import EvalResult, Options, Verdict
 
 
 def judge(result: EvalResult, options: Options) -> EvalResult:
@@ -18,8 +18,8 @@ def judge(result: EvalResult, options: Options) -> EvalResult:
     if result.verdict is not Verdict.PASS:
         return result
     findings = [
-        _speedup_finding(result.speedup, options.min_speedup),
-        _runtime_finding(result.runtime, options.max_runtime),
+        _speedup_finding(result, options.min_speedup),
+        _runtime_finding(result, options.max_runtime),
     ]
     for verdict in (Verdict.SLOW, Verdict.AMBIGUOUS):
         reasons = [reason for found, reason in findings if found is verdict]
@@ -65,9 +65,8 @@ def _vouched(result: EvalResult) -> bool:
     return result.verdict in (Verdict.PASS, Verdict.SLOW, Verdict.AMBIGUOUS)
 
 
-def _speedup_finding(
-    speedup: Interval | None, required: float | None
-) -> tuple[Verdict, str]:
+def _speedup_finding(result: EvalResult, required: float | None) -> tuple[Verdict, str]:
+    speedup = result.speedup
     if required is None:
         return Verdict.PASS, ""
     if speedup is None:
@@ -77,14 +76,13 @@ def _speedup_finding(
         )
     seen = f"speedup {speedup.value:.3g}x [{speedup.low:.3g}, {speedup.high:.3g}]"
     reason = f"{seen}, at least {required:g}x required"
-    if speedup.high < required:
+    if (result.decisive_speedup or speedup).high < required:
         return Verdict.SLOW, reason
     return (Verdict.PASS if speedup.low >= required else Verdict.AMBIGUOUS), reason
 
 
-def _runtime_finding(
-    runtime: Runtime | None, allowed: float | None
-) -> tuple[Verdict, str]:
+def _runtime_finding(result: EvalResult, allowed: float | None) -> tuple[Verdict, str]:
+    runtime, decisive = result.runtime, result.decisive_speedup
     if allowed is None:
         return Verdict.PASS, ""
     limit = f"at most {allowed * 1e6:g} us allowed"
@@ -92,6 +90,8 @@ def _runtime_finding(
         return Verdict.AMBIGUOUS, f"no runtime measured, {limit}"
     low, high = runtime.low * 1e6, runtime.high * 1e6
     reason = f"runtime {runtime.median * 1e6:.4g} us [{low:.4g}, {high:.4g}], {limit}"
-    if runtime.low > allowed:
+    # A runtime is no better known than the speedup that was measured with it.
+    surely = runtime.median * (decisive.low / decisive.value if decisive else 1.0)
+    if min(runtime.low, surely) > allowed:
         return Verdict.SLOW, reason
     return (Verdict.PASS if runtime.high <= allowed else Verdict.AMBIGUOUS), reason

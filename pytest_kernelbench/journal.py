@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_kernelbench.model import SCHEMA, EvalRequest, EvalResult, Verdict
+from pytest_kernelbench.model import SCHEMA, EvalRequest, EvalResult, Options, Verdict
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +74,8 @@ class Journal:
 
 
 def resume_key(request: EvalRequest) -> str:
-    options = msgspec.structs.replace(request.options, seed=0)
+    """The request without what differs between runs of the same tests."""
+    options = msgspec.structs.replace(request.options, seed=0, alpha=Options().alpha)
     return msgspec.structs.replace(request, options=options, attempt=0).key
 
 

@@ -124,6 +124,8 @@ class Options(_Data, frozen=True, kw_only=True):
     min_speedup: float | None = None
     max_runtime: float | None = None
     """Seconds."""
+    alpha: float = 0.01
+    """Probability that a kernel which keeps its limits fails one by chance."""
 
 
 class EvalRequest(_Data, frozen=True, kw_only=True):
@@ -256,6 +258,8 @@ class EvalResult(_Data, frozen=True, kw_only=True):
     runtime: Runtime | None = None
     baseline: Baseline | None = None
     speedup: Interval | None = None
+    decisive_speedup: Interval | None = None
+    """The same at the level at which thresholds are decided: ``Options.alpha``."""
     change: Change | None = None
     resources: tuple[Resources, ...] = ()
     bytes_moved: int | None = None

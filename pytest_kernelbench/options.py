@@ -139,6 +139,13 @@ OPTIONS = (
         ini="float",
     ),
     _row(
+        "alpha",
+        values.fraction,
+        "chance that a run fails a kernel that keeps its limits",
+        metavar="SHARE",
+        default=0.01,
+    ),
+    _row(
         "max-time",
         values.positive,
         "measuring budget of an evaluation",

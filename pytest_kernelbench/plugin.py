@@ -110,6 +110,12 @@ def pytest_collect_file(
     return [KernelFile.from_parent(parent, path=file_path)]
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    gated = [item for item in _kernel_items(session.items) if item.is_gated]
+    for item in gated:
+        item.share_alpha(len(gated))
+
+
 def pytest_report_collectionfinish(
     config: pytest.Config, items: list[pytest.Item]
 ) -> list[str]:

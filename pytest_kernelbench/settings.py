@@ -41,6 +41,7 @@ class Settings:
     no_timing: bool
     baseline: str
     min_speedup: float | None
+    alpha: float
     max_time: float
     precision_target: float
     timeout: float

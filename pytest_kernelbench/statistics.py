@@ -17,6 +17,11 @@ call 72 % of equal kernels faster, where the procedure below does so in 0.8 %.
   moves the ratio of equal kernels by a little in each evaluation, however often they
   are called. It is measured by comparing kernels with themselves over many
   evaluations, and widens the interval: half-width = hypot(t * SE, systematic).
+* Thresholds: a kernel fails only when a wider interval excludes the limit, one whose
+  upper end is passed by chance with a probability of alpha. A run of n kernels gives
+  each alpha / n (Bonferroni), so alpha is the chance that a run in which all kernels
+  keep their limits fails one. The systematic part grows with the level like a normal
+  deviate: what was measured of it is its 95 % half-width.
 * A single runtime is reported as a median with the interval between two order
   statistics (binomial, normal approximation): no shape is assumed.
 
@@ -34,18 +39,23 @@ from pytest_kernelbench.model import Interval, Options, Runtime
 LOOKS = (8, 12, 16, 24, 32, 48, 64, 96, 128)
 """Numbers of pairs at which sampling may stop."""
 _LEVEL = 0.05
+_NORMAL = statistics.NormalDist()
 _TRIM = 0.2
 _DECIDED_HALF_WIDTH = 0.03
 """A decided threshold stops sampling only once the speedup is known this well."""
 
 
-def speedup_interval(log_ratios: Sequence[float], systematic: float = 0.0) -> Interval:
-    """Trimmed mean of log ratios as a speedup with its 95 % interval.
+def speedup_interval(
+    log_ratios: Sequence[float], systematic: float = 0.0, level: float = _LEVEL
+) -> Interval:
+    """Trimmed mean of log ratios as a speedup with its interval.
 
     Args:
         log_ratios: one per pair. A single one has no spread: the interval is then a
             factor of 1.25 either way.
-        systematic: relative half-width of what no number of pairs averages out.
+        systematic: relative half-width, at 95 %, of what no number of pairs averages
+            out.
+        level: probability that the truth lies outside.
     """
     count = len(log_ratios)
     if count == 1:
@@ -57,8 +67,9 @@ def speedup_interval(log_ratios: Sequence[float], systematic: float = 0.0) -> In
     winsorised = _winsorise(ordered, cut)
     kept = 1 - 2 * cut / count
     error = statistics.stdev(winsorised) / (kept * math.sqrt(count))
-    quantile = _student_quantile(1 - _LEVEL / len(LOOKS) / 2, count - 2 * cut - 1)
-    half_width = math.hypot(quantile * error, systematic)
+    quantile = _student_quantile(1 - level / len(LOOKS) / 2, count - 2 * cut - 1)
+    deviates = _NORMAL.inv_cdf(1 - level / 2) / _NORMAL.inv_cdf(1 - _LEVEL / 2)
+    half_width = math.hypot(quantile * error, systematic * deviates)
     return Interval(
         value=math.exp(center),
         low=math.exp(center - half_width),
@@ -77,19 +88,44 @@ def _student_quantile(probability: float, degrees: int) -> float:
     return float(stdtrit(degrees, probability))
 
 
-def may_stop(speedup: Interval, pairs: int, options: Options) -> bool:
-    """Whether at this look everything that was asked is known."""
+def decisive_interval(
+    log_ratios: Sequence[float], systematic: float, alpha: float
+) -> Interval:
+    """The interval that a limit must lie outside of for a kernel to fail it.
+
+    Args:
+        log_ratios: one per pair.
+        systematic: as for ``speedup_interval``.
+        alpha: probability that the truth lies above its upper end.
+    """
+    return speedup_interval(log_ratios, systematic, min(2 * alpha, _LEVEL))
+
+
+def may_stop(log_ratios: Sequence[float], systematic: float, options: Options) -> bool:
+    """Whether at this look everything that was asked is known.
+
+    That is the precision asked for, but no more than what is systematic lets anyone
+    know; and where there is a threshold, on which side of it the speedup lies.
+    """
+    pairs = len(log_ratios)
     if pairs not in LOOKS:
         return False
-    half_width = math.log(speedup.high / speedup.low) / 2
-    if half_width <= options.precision_target or pairs == LOOKS[-1]:
-        return True
-    return half_width <= _DECIDED_HALF_WIDTH and _is_decided(speedup, options)
-
-
-def _is_decided(speedup: Interval, options: Options) -> bool:
+    enough = max(options.precision_target, systematic)
+    known = _half_width(speedup_interval(log_ratios))
     threshold = options.min_speedup
-    return threshold is not None and not speedup.low < threshold <= speedup.high
+    if pairs == LOOKS[-1] or (threshold is None and known <= enough):
+        return True
+    if threshold is None:
+        return False
+    passes = speedup_interval(log_ratios, systematic).low >= threshold
+    fails = decisive_interval(log_ratios, systematic, options.alpha).high < threshold
+    if passes or fails:
+        return known <= _DECIDED_HALF_WIDTH
+    return _half_width(decisive_interval(log_ratios, 0.0, options.alpha)) <= enough
+
+
+def _half_width(interval: Interval) -> float:
+    return math.log(interval.high / interval.low) / 2
 
 
 def summarize(samples: Sequence[float]) -> Runtime:
@@ -112,7 +148,3 @@ def summarize(samples: Sequence[float]) -> Runtime:
         q3=third,
         samples=tuple(samples),
     )
-
-
-def geometric_mean(values: Sequence[float]) -> float:
-    return statistics.geometric_mean(values)

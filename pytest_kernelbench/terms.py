@@ -36,6 +36,7 @@ _SAME_NAME = (
     "seed",
     "cache",
     "min_speedup",
+    "alpha",
 )
 _NEGATED = {"timing": "no_timing", "reuse": "no_cache"}
 _MICROSECOND = 1e-6

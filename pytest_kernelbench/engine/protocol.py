@@ -94,6 +94,7 @@ class DeviceProtocol:
                 kind=self._baseline_kind, runtime=summarize(sampler.baseline_seconds)
             ),
             "speedup": sampler.speedup(),
+            "decisive_speedup": sampler.decisive_speedup(),
         }
 
     def _compile_baseline(self) -> None:

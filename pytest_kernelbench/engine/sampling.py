@@ -14,7 +14,7 @@ import msgspec
 from pytest_kernelbench.engine.bursts import Measured
 from pytest_kernelbench.engine.clients import TimeBudget
 from pytest_kernelbench.model import Interval, Options
-from pytest_kernelbench.statistics import may_stop, speedup_interval
+from pytest_kernelbench.statistics import decisive_interval, may_stop, speedup_interval
 
 _BURST_SECONDS = 0.02
 """Long enough to drown the round trip between processes, short enough for pairs."""
@@ -105,7 +105,16 @@ class Sampler:
             return False
         if spent > self._options.max_time:
             return True
-        return may_stop(speedup_interval(self.log_ratios), pairs, self._options)
+        return may_stop(self.log_ratios, self._systematic_share(), self._options)
+
+    def _systematic_share(self) -> float:
+        share, seconds = self._systematic
+        return share + seconds / min(self.kernel_median(), self.baseline_median())
+
+    def decisive_speedup(self) -> Interval:
+        """The speedup's interval at the level at which thresholds are decided."""
+        systematic, alpha = self._systematic_share(), self._options.alpha
+        return decisive_interval(self.log_ratios, systematic, alpha)
 
     def speedup(self) -> Interval:
         """The speedup with all that is known to be uncertain about it.
@@ -113,9 +122,7 @@ class Sampler:
         The larger a speedup, the less is taken on the kernel's word: what the outer
         clock cannot bear out of it is in the interval.
         """
-        share, seconds = self._systematic
-        shortest = min(self.kernel_median(), self.baseline_median())
-        interval = speedup_interval(self.log_ratios, share + seconds / shortest)
+        interval = speedup_interval(self.log_ratios, self._systematic_share())
         if interval.value <= _TAKEN_ON_TRUST:
             return interval
         hidden, error, _ = self._hidden()

@@ -157,3 +157,26 @@ def test_native_toml_types_are_taken(kernels):
     result = kernels.run()
     result.assert_outcomes(failed=1)
     assert limit(result).endswith("from kb_min_speedup (pyproject.toml)")
+
+
+def test_kernels_with_a_limit_share_the_chance_of_a_false_failure(kernels):
+    kernels.add("a")
+    kernels.add("b")
+    kernels.add("skipped", directive="marks=skip")
+    kernels.pytester.makeconftest(
+        """
+        from pytest_kernelbench.executors.fake import FakeExecutor
+
+        class Telling(FakeExecutor):
+            def submit(self, request):
+                print("alpha", request.options.alpha)
+                return super().submit(request)
+
+        def pytest_kernelbench_executors(config):
+            return {"telling": lambda settings: Telling()}
+        """
+    )
+    options = ["--kb-executor=telling", "--kb-min-speedup=0.5", "--kb-alpha=2%", "-s"]
+    result = kernels.pytester.runpytest("--kb-device=cpu", *options)
+    result.assert_outcomes(passed=2, skipped=1)
+    assert [line for line in result.outlines if "alpha" in line] == ["alpha 0.01"] * 2

@@ -12,7 +12,7 @@ import pytest
 from pytest_kernelbench.model import Interval, Options
 from pytest_kernelbench.statistics import (
     LOOKS,
-    geometric_mean,
+    decisive_interval,
     may_stop,
     speedup_interval,
     summarize,
@@ -39,10 +39,8 @@ def evaluate(
     ratios: list[float] = []
     while True:
         ratios.append(math.log(true_speedup) + noise(random_))
-        if len(ratios) in LOOKS:
-            interval = speedup_interval(ratios)
-            if may_stop(interval, len(ratios), options):
-                return interval
+        if may_stop(ratios, 0.0, options):
+            return speedup_interval(ratios)
 
 
 def evaluations(
@@ -115,34 +113,77 @@ class TestSpeedupInterval:
         assert widened.low < plain.low <= plain.high < widened.high
 
 
-def interval(low: float, high: float) -> Interval:
-    return Interval(value=math.sqrt(low * high), low=low, high=high)
+class TestThresholds:
+    ALPHA = 0.01
+    SYSTEMATIC = 0.006
+
+    def fails(self, random_, true_speedup: float, options: Options) -> bool:
+        """Whether a kernel fails a threshold of 1, with a bias of its own each time."""
+        shift = random_.gauss(0, self.SYSTEMATIC / 1.96)
+        ratios: list[float] = []
+        while not may_stop(ratios, self.SYSTEMATIC, options):
+            ratios.append(math.log(true_speedup) + shift + random_.gauss(0, 0.01))
+        return decisive_interval(ratios, self.SYSTEMATIC, options.alpha).high < 1.0
+
+    def share_of_failures(self, true_speedup: float, alpha: float) -> float:
+        random_ = random.Random(7)
+        options = Options(min_speedup=1.0, alpha=alpha)
+        outcomes = [self.fails(random_, true_speedup, options) for _ in range(2000)]
+        return share(outcomes)
+
+    def test_fail_equal_kernels_no_more_often_than_allowed(self):
+        assert self.share_of_failures(1.0, self.ALPHA) <= self.ALPHA
+
+    def test_of_a_whole_run_fail_it_no_more_often_than_allowed(self):
+        # Fifty kernels share alpha, so that of 2000 kernels hardly one may fail.
+        assert self.share_of_failures(1.0, self.ALPHA / 50) <= 0.0005
+
+    def test_find_a_kernel_that_is_three_percent_slower_among_fifty(self):
+        assert self.share_of_failures(1 / 1.03, self.ALPHA / 50) >= 0.95
+
+    def test_are_decided_by_a_wider_interval_than_is_shown(self):
+        ratios = [0.01, -0.02, 0.0, 0.015, -0.01, 0.005, 0.0, 0.01]
+        shown = speedup_interval(ratios, 0.01)
+        decisive = decisive_interval(ratios, 0.01, alpha=1e-4)
+        assert decisive.low < shown.low < shown.high < decisive.high
+
+
+def pairs(center: float, spread: float, count: int) -> list[float]:
+    """Log ratios whose interval has this half-width around ``center``."""
+    made = [(-1) ** number * 1.0 for number in range(count)]
+    known = math.log(speedup_interval(made).high / speedup_interval(made).low) / 2
+    return [math.log(center) + spread / known * value for value in made]
 
 
 class TestStopping:
     def test_happens_only_at_the_fixed_numbers_of_pairs(self):
-        certain = interval(2.0, 2.0001)
-        stops = [n for n in range(1, 200) if may_stop(certain, n, Options())]
+        stops = [
+            n for n in range(2, 129) if may_stop(pairs(2, 1e-5, n), 0.0, Options())
+        ]
         assert tuple(stops) == LOOKS
 
     def test_waits_until_the_precision_is_reached(self):
         options = Options(precision_target=0.005)
-        assert not may_stop(interval(1.98, 2.02), 16, options)
-        assert may_stop(interval(1.995, 2.005), 16, options)
+        assert not may_stop(pairs(2.0, 0.01, 16), 0.0, options)
+        assert may_stop(pairs(2.0, 0.0025, 16), 0.0, options)
+
+    def test_does_not_wait_for_more_than_can_be_known(self):
+        options = Options(precision_target=0.005)
+        assert may_stop(pairs(2.0, 0.009, 16), 0.01, options)
 
     def test_happens_at_the_last_look_however_little_is_known(self):
-        assert may_stop(interval(0.5, 2.0), LOOKS[-1], Options())
+        assert may_stop(pairs(1.0, 0.7, LOOKS[-1]), 0.0, Options())
 
     def test_comes_earlier_when_the_threshold_is_decided_either_way(self):
         options = Options(min_speedup=1.5)
-        assert may_stop(interval(1.96, 2.02), 8, options)
-        assert may_stop(interval(1.16, 1.2), 8, options)
+        assert may_stop(pairs(1.99, 0.02, 16), 0.0, options)
+        assert may_stop(pairs(1.18, 0.02, 16), 0.0, options)
 
     def test_waits_while_the_threshold_lies_inside_the_interval(self):
-        assert not may_stop(interval(1.47, 1.53), 8, Options(min_speedup=1.5))
+        assert not may_stop(pairs(1.5, 0.02, 16), 0.0, Options(min_speedup=1.5))
 
     def test_waits_while_a_decided_speedup_is_still_known_badly(self):
-        assert not may_stop(interval(2.0, 2.4), 8, Options(min_speedup=1.5))
+        assert not may_stop(pairs(2.2, 0.09, 16), 0.0, Options(min_speedup=1.5))
 
 
 class TestSummary:
@@ -168,7 +209,3 @@ class TestSummary:
             runtime = summarize([random_.lognormvariate(0, 0.3) for _ in range(60)])
             held.append(runtime.low <= 1.0 <= runtime.high)
         assert share(held) >= 0.93
-
-
-def test_the_geometric_mean_of_a_speedup_and_its_reciprocal_is_one():
-    assert geometric_mean([4.0, 0.25]) == pytest.approx(1.0)
