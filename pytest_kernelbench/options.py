@@ -223,9 +223,16 @@ OPTIONS = (
     ),
     _switch("compare-across", "compare across devices and versions"),
     _row(
+        "record-file",
+        values.text,
+        "speedups to defend, one a line, in a file that is committed",
+        metavar="PATH",
+    ),
+    _switch("update-records", "raise the record of what got faster, and add new ones"),
+    _row(
         "max-regression",
         values.fraction,
-        "by how much a kernel may get slower",
+        "fail as REGRESSED what is slower than its record by more, with confidence",
         metavar="SHARE",
         default=0.03,
     ),

@@ -53,15 +53,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _configure_controller(config: pytest.Config, *, given: bool) -> None:
-    from pytest_kernelbench.reports.run import (
-        RunReports,
-        refuse_unknown_past,
-        refuse_unwritable,
-    )
+    from pytest_kernelbench.reports.run import RunReports, refuse_unwritable
 
     if given:
         refuse_unwritable(config)
-        refuse_unknown_past(config)
+        _refuse_unknown_past(config)
     reports = RunReports(config)
     config.pluginmanager.register(reports, "kernelbench-reports")
     if _reports_to_github(config):
@@ -83,6 +79,16 @@ def _reports_to_github(config: pytest.Config) -> bool:
     keys = ("kb_github", "kb_github_comment")
     asked = any(config.getoption(key) or config.getini(key) for key in keys)
     return asked or os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def _refuse_unknown_past(config: pytest.Config) -> None:
+    from pytest_kernelbench.settings import settings_of
+
+    settings = settings_of(config)
+    if settings.compare is not None or settings.record_file is not None:
+        from pytest_kernelbench.history.known import refuse_unknown
+
+        refuse_unknown(settings)
 
 
 def pytest_kernelbench_executors() -> Mapping[str, ExecutorFactory]:

@@ -56,6 +56,8 @@ class Settings:
     compare: str | None
     compare_fail: tuple[Limit, ...]
     compare_across: bool
+    record_file: Path | None
+    update_records: bool
     max_regression: float
     session_noise: float
     html: Path | None
@@ -219,6 +221,8 @@ def _complete(
         found["seed"] = _shared_seed(config) or _drawn_seed()
     base = config.invocation_params.dir
     found["storage"] = config.rootpath / found["storage"]
+    if found["record_file"] is not None:
+        found["record_file"] = config.rootpath / found["record_file"]
     for name in ("json", "html", "github_comment"):
         found[name] = None if found[name] is None else base / found[name]
 
@@ -228,7 +232,7 @@ def _refuse_contradictions(
     command_line: Mapping[str, Any],
     origins: Mapping[str, str],
 ) -> None:
-    for limit in ("min_speedup", "compare_fail"):
+    for limit in ("min_speedup", "compare_fail", "update_records"):
         if {"no_timing", limit} <= command_line.keys():
             raise pytest.UsageError(
                 f"{origins[limit]} needs timing: drop --kb-no-timing"
@@ -236,6 +240,10 @@ def _refuse_contradictions(
     if found["compare_fail"] and found["compare"] is None:
         raise pytest.UsageError(
             f"{origins['compare_fail']}: nothing to compare with: add --kb-compare"
+        )
+    if found["update_records"] and found["record_file"] is None:
+        raise pytest.UsageError(
+            f"{origins['update_records']}: no records to update: add --kb-record-file"
         )
     if {"gpu", "device"} <= command_line.keys():
         raise pytest.UsageError("--kb-device is for local runs: drop it or --kb-gpu")

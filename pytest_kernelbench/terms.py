@@ -178,7 +178,7 @@ def _checked(field: str, value: Any, where: str) -> Any:
 def replayed_words(settings: Settings) -> list[str]:
     """What was said on the command line and matters when a test is run again."""
     left_out = {"seed", "storage", "json", "html", "github", "github_comment", "resume"}
-    left_out |= {"save", "autosave"}
+    left_out |= {"save", "autosave", "update_records"}
     if settings.compare is not None:
         left_out.remove("storage")
     return [

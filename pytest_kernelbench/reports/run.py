@@ -22,7 +22,7 @@ if typing.TYPE_CHECKING:
     from pytest_kernelbench.settings import Settings
 
 
-_FILES = ("kb_json", "kb_html", "kb_save", "kb_autosave")
+_FILES = ("kb_json", "kb_html", "kb_save", "kb_autosave", "kb_update_records")
 """Options that ask for a file at the end of the run."""
 
 
@@ -117,9 +117,10 @@ class RunReports:
             return
         from pytest_kernelbench.settings import settings_of  # noqa: PLC0415
 
-        self._write_files(settings_of(config))
+        passed = session.exitstatus == pytest.ExitCode.OK
+        self._write_files(settings_of(config), passed=passed)
 
-    def _write_files(self, settings: Settings) -> None:
+    def _write_files(self, settings: Settings, *, passed: bool) -> None:
         from pytest_kernelbench.reports.finished import finished  # noqa: PLC0415
 
         run = finished(self, settings)
@@ -128,17 +129,12 @@ class RunReports:
                 write(path, run)
             except OSError as error:
                 self._trouble.append(f"{path}: not written: {error.strerror}")
-        if settings.save or settings.autosave:
-            self._save(run, settings)
+        if settings.save or settings.autosave or settings.update_records:
+            from pytest_kernelbench.reports.keeping import keep  # noqa: PLC0415
 
-    def _save(self, run: Run, settings: Settings) -> None:
-        from pytest_kernelbench.reports import keeping  # noqa: PLC0415
-
-        try:
-            self._kept.append(keeping.save(run, settings))
-        except OSError as error:
-            where = settings.storage
-            self._trouble.append(f"{where}: not saved: {error.strerror}")
+            kept = keep(run, settings, passed=passed)
+            self._kept += kept.said
+            self._trouble += kept.trouble
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter
@@ -180,6 +176,7 @@ def refuse_unwritable(config: pytest.Config) -> None:
     paths = {
         "--kb-json": settings.json,
         "--kb-html": settings.html,
+        "--kb-record-file": settings.record_file if settings.update_records else None,
         "--kb-github-comment": settings.github_comment,
     }
     files = {option: path for option, path in paths.items() if path is not None}
@@ -192,33 +189,6 @@ def refuse_unwritable(config: pytest.Config) -> None:
     if asked_to_keep:
         run = settings.storage / "runs" / "run.jsonl"
         _refuse("--kb-storage", obstacle(run), settings.storage)
-
-
-def refuse_unknown_past(config: pytest.Config) -> None:
-    """Say before the first evaluation that there is no such run to compare with.
-
-    The newest need not be there: a first run has none, and says so.
-
-    Raises:
-        pytest.UsageError: one line.
-    """
-    from pytest_kernelbench.settings import settings_of  # noqa: PLC0415
-
-    settings = settings_of(config)
-    if settings.compare is None:
-        return
-    from pytest_kernelbench.errors import RunFileError  # noqa: PLC0415
-    from pytest_kernelbench.history.store import NEWEST, Store  # noqa: PLC0415
-
-    if settings.compare == NEWEST:
-        return
-    try:
-        Store(settings.storage).named(settings.compare)
-    except RunFileError as error:
-        message = f"{settings.origins['compare']}: {error}"
-    else:
-        return
-    raise pytest.UsageError(message)
 
 
 def _refuse(option: str, why: str | None, path: object) -> None:
