@@ -15,6 +15,7 @@ from typing import Any
 from pytest_kernelbench.engine.channel import ChannelError
 from pytest_kernelbench.engine.launcher import CandidateLauncher
 from pytest_kernelbench.engine.occupancy import occupancy
+from pytest_kernelbench.engine.resources import compiled_below
 from pytest_kernelbench.engine.sandbox import private_directory
 from pytest_kernelbench.errors import ExecutorError
 from pytest_kernelbench.model import Resources
@@ -36,7 +37,7 @@ def inspected(
         capability: of the device, such as ``9.0``.
     """
     target = re.fullmatch(r"(\d+)\.(\d+)", capability)
-    if target is None:
+    if target is None or not compiled_below(build):  # their names are read, no more
         return ()
     try:
         with private_directory() as private:

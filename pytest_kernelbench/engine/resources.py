@@ -65,7 +65,7 @@ def usages_below(directory: Path) -> list[dict[str, Any]]:
         return []
     _bound_tools()
     found: dict[Usage, None] = {}
-    for path in _compiled(directory):
+    for path in compiled_below(directory):
         text = _said(tool, path)
         usages = _launched(text, path) if path.suffix == ".cubin" else parsed(text)
         found |= dict.fromkeys(usages)
@@ -133,8 +133,8 @@ def _said(tool: str, path: Path) -> str:
         return output.read().decode(errors="replace")
 
 
-def _compiled(directory: Path) -> list[Path]:
-    """Libraries and device code, oldest first."""
+def compiled_below(directory: Path) -> list[Path]:
+    """Libraries and device code, by their names, oldest first."""
     found = []
     for place, _, names in os.walk(directory):
         paths = [Path(place, n) for n in names if n.endswith((".so", ".cubin"))]
