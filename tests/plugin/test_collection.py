@@ -221,7 +221,11 @@ def test_a_project_without_kernels_sees_no_difference(pytester):
 
 def _output(pytester, *words):
     result = pytester.runpytest_subprocess("-v", "-rA", *words)
-    lines = [line for line in result.outlines if not line.startswith("plugins:")]
+    lines = [
+        line
+        for line in result.outlines
+        if not line.startswith(("plugins:", "metadata:"))
+    ]
     lines[-1] = lines[-1].partition(" in ")[0]  # the time it took
     return lines, result.errlines, result.ret
 
