@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import typing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pytest_kernelbench.errors import ReportError
+from pytest_kernelbench.errors import ReportError, RunFileError
+
+if typing.TYPE_CHECKING:
+    from pytest_kernelbench.runs import Run
 
 
 def add_commands(commands: Any) -> None:
@@ -14,11 +19,10 @@ def add_commands(commands: Any) -> None:
     parser = commands.add_parser("report", help="make a page to read from saved runs")
     parser.add_argument(
         "runs",
-        nargs="+",
-        type=Path,
-        metavar="RUN.json",
-        help="written by --kb-json; of several the newest is on top, the others are "
-        "its history",
+        nargs="*",
+        metavar="RUN",
+        help="a file that --kb-json wrote, or a saved run's name or number (default: "
+        "all saved runs); of each device the newest is on top, the others are history",
     )
     parser.add_argument(
         "-o",
@@ -28,14 +32,20 @@ def add_commands(commands: Any) -> None:
         metavar="PATH",
         help="where to write it (default: report.html)",
     )
+    parser.add_argument(
+        "--storage",
+        type=Path,
+        default=Path(".kernelbench"),
+        metavar="DIR",
+        help="where runs are kept (default: .kernelbench)",
+    )
     parser.set_defaults(carry_out=_report)
 
 
 def _report(chosen: argparse.Namespace) -> int:
     from pytest_kernelbench.reports.html import write_html  # noqa: PLC0415
-    from pytest_kernelbench.runs import read_run  # noqa: PLC0415
 
-    runs = [read_run(path) for path in chosen.runs]
+    runs = list(_runs(chosen.runs, chosen.storage))
     try:
         write_html(chosen.output, *runs)
     except OSError as error:
@@ -44,3 +54,17 @@ def _report(chosen: argparse.Namespace) -> int:
         print(chosen.output)  # noqa: T201
         return 0
     raise ReportError(message)
+
+
+def _runs(names: list[str], storage: Path) -> Iterator[Run]:
+    from pytest_kernelbench.history.store import Store  # noqa: PLC0415
+    from pytest_kernelbench.runs import read_run  # noqa: PLC0415
+
+    store = Store(storage)
+    for name in names or ["*"]:
+        if Path(name).is_file():
+            yield read_run(Path(name))
+        elif name.endswith(".json") and not store.find(name):
+            raise RunFileError(f"{name}: no such file")
+        else:
+            yield from (saved.run for saved in store.named(name))

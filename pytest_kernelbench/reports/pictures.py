@@ -7,7 +7,6 @@ on the picture as a whole, what it is for assistive technology.
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -41,8 +40,12 @@ _CONFIG = {
 
 
 def can_draw() -> bool:
-    """Whether the renderer is installed."""
-    return importlib.util.find_spec("vl_convert") is not None
+    """Whether the renderer is installed, and can be loaded here."""
+    try:
+        import vl_convert  # noqa: F401, PLC0415  only where it is installed
+    except ImportError:
+        return False
+    return True
 
 
 def drawn(chart: Chart, anchor: str) -> str:
@@ -53,7 +56,7 @@ def drawn(chart: Chart, anchor: str) -> str:
         anchor: The page has the ids ``ANCHOR-title`` and ``ANCHOR-caption`` of what
             names and describes the picture.
     """
-    import vl_convert  # noqa: PLC0415  only where it is installed
+    import vl_convert  # noqa: PLC0415
 
     spec: dict[str, Any] = {**chart.spec, "config": _CONFIG}
     # No base URL is allowed: drawing needs nothing from the network.

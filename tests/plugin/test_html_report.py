@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 import pytest
+import vl_convert  # noqa: F401  loads once a process, and pytester forgets what it loads
 from pages import Page
 
 from pytest_kernelbench.cli import main
@@ -56,9 +57,23 @@ def test_several_saved_runs_make_a_history(kernels):
     assert "a 1.20x 1.40x" in page_of(here / "out.html").texts("tr")
 
 
+def test_kept_runs_are_found_by_name_and_without_one_all_are_taken(kernels, capsys):
+    for number, speedup in enumerate((1.2, 1.4), 1):
+        kernels.add("a", f"speedup={speedup}")
+        kernels.run(f"--kb-save=try{number}")
+    here = kernels.pytester.path
+    where = ["--storage", f"{here}/.kernelbench", "-o", f"{here}/out.html"]
+    assert main(["report", *where]) == 0
+    assert "a 1.20x 1.40x" in page_of(here / "out.html").texts("tr")
+    assert main(["report", "try1", *where]) == 0
+    assert "History" not in page_of(here / "out.html").texts("h3")
+    assert main(["report", "try3", *where]) == 1
+    assert "no saved run 'try3'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "No such file"), ("{}", "not a saved run"), ("<html>", "not a saved run")],
+    [(None, "no such file"), ("{}", "not a saved run"), ("<html>", "not a saved run")],
 )
 def test_what_is_no_saved_run_is_one_line(tmp_path, capsys, content, said):
     path = tmp_path / "run.json"

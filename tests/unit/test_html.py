@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib.util
 import re
+import sys
 
 import pytest
 from pages import Page, evaluated, run
@@ -62,12 +62,7 @@ FULL = evaluated(
 
 @pytest.fixture
 def no_renderer(monkeypatch):
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name, *more: None if name == "vl_convert" else find(name, *more),
-    )
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
 
 
 def made(*runs) -> Page:
@@ -280,7 +275,6 @@ class TestCharts:
         assert f"{MOST} of {MOST + 10} kernels are shown" in caption
 
     def test_nothing_measured_as_zero_spoils_the_page(self):
-        zero = Interval(value=0.0, low=0.0, high=0.0)
         odd = evaluated(
             "odd",
             speedup=0.0,
@@ -289,9 +283,9 @@ class TestCharts:
             peak_bandwidth=0.0,
             build_seconds=0.0,
         )
-        assert odd.result.speedup == zero
         page = made(run(odd), run(odd, day=2))
-        assert page.texts("h4") == ["odd.py"]
+        assert not page.all("svg")
+        assert "odd.py 0.00x 0.00x" in page.texts("tr")
 
     @pytest.mark.parametrize("low", [0.001, 0.3, 0.9, 0.99])
     @pytest.mark.parametrize("high", [1.001, 1.3, 5.0, 3000.0])

@@ -7,6 +7,8 @@ page's tables. Names of kernels are data in a spec, never part of an expression.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pytest_kernelbench.reports.charts import (
     bandwidths,
     builds,
@@ -24,11 +26,14 @@ _KINDS = (speedups, distributions, bandwidths, builds)
 
 def charts(section: Section) -> list[Chart]:
     """Those for which the newest run has numbers."""
-    found = (kind.chart(section.rows) for kind in _KINDS)
-    return [chart for chart in found if chart is not None]
+    return _drawable(kind.chart(section.rows) for kind in _KINDS)
 
 
 def histories(section: Section) -> list[Chart]:
     """One small chart a kernel, those that changed the most first."""
     tracks = sorted(section.tracks, key=history.moved, reverse=True)
-    return [history.chart(track, section.pasts) for track in tracks[:MOST]]
+    return _drawable(history.chart(track, section.pasts) for track in tracks[:MOST])
+
+
+def _drawable(found: Iterable[Chart | None]) -> list[Chart]:
+    return [chart for chart in found if chart is not None]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_kernelbench.reports.charts.layers import Chart, Spec
+from pytest_kernelbench.reports.charts.layers import Chart, Spec, has_place
 from pytest_kernelbench.reports.sections import Past, Track
 
 _SIZE = {"width": 250, "height": 110}
 _BLUE = "var(--faster)"
 
 
-def chart(track: Track, pasts: Sequence[Past]) -> Chart:
+def chart(track: Track, pasts: Sequence[Past]) -> Chart | None:
     seen = [
         {"run": past.number, "speedup": one.value, "low": one.low, "high": one.high}
         for past, one in zip(pasts, track.speedups, strict=True)
-        if one is not None
+        if one and has_place(one)
     ]
+    if len(seen) < 2:
+        return None
     marks = [{"run": past.number} for past in pasts if past.changes]
     first, last = seen[0], seen[-1]
     caption = (
@@ -28,8 +30,8 @@ def chart(track: Track, pasts: Sequence[Past]) -> Chart:
 
 def moved(track: Track) -> float:
     """By what factor the best and the worst run differ."""
-    values = [one.value for one in track.speedups if one is not None and one.value > 0]
-    return max(values) / min(values) if values else 1.0
+    values = [one.value for one in track.speedups if one and has_place(one)]
+    return max(values) / min(values) if values else 0.0
 
 
 def _spec(seen: list[Spec], marks: list[Spec], runs: int) -> Spec:

@@ -11,6 +11,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from pytest_kernelbench.model import Interval
+
 MOST = 40
 """Kernels in one chart; what is left out is said, and is in the table."""
 NAME_WIDTH = 130
@@ -30,6 +32,11 @@ class Chart(NamedTuple):
     title: str
     caption: str
     spec: Spec
+
+
+def has_place(ratio: Interval) -> bool:
+    """Whether it can stand on a logarithmic axis."""
+    return 0 < ratio.low <= ratio.value <= ratio.high < math.inf
 
 
 def by_kernel(values: Sequence[Spec], layers: Sequence[Spec]) -> Spec:

@@ -18,7 +18,7 @@ _COLOURS = {
 
 def chart(rows: Sequence[Row]) -> Chart | None:
     found = [(row.name, row.result.speedup) for row in rows]
-    timed = [(name, one) for name, one in found if one is not None and one.low > 0]
+    timed = [(name, one) for name, one in found if one and layers.has_place(one)]
     if not timed:
         return None
     timed.sort(key=lambda pair: pair[1].value, reverse=True)
