@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from pytest_kernelbench.doctor.facts import Facts, Gpu
+from pytest_kernelbench.doctor.facts import Facts, Gpu, Process
 from pytest_kernelbench.doctor.findings import Finding, doubtful, fine, preventing
 
 _GIB = 1 << 30
@@ -79,10 +79,7 @@ def _slices(gpu: Gpu) -> Iterator[Finding]:
 
 def _neighbours(gpu: Gpu) -> Iterator[Finding]:
     if gpu.processes:
-        users = ", ".join(
-            f"{process.name} ({process.pid})" for process in gpu.processes
-        )
-        what = f"also used by {users}"
+        what = f"also used by {', '.join(map(_user, gpu.processes))}"
         yield doubtful(_topic(gpu), what, "end them, or wait until they are done")
         return
     busy = gpu.utilization is not None and gpu.utilization > _BUSY
@@ -94,6 +91,11 @@ def _neighbours(gpu: Gpu) -> Iterator[Finding]:
         )
         mend = "look at `nvidia-smi` on the host, outside of this container"
         yield doubtful(_topic(gpu), what, mend)
+
+
+def _user(process: Process) -> str:
+    memory = f", {process.memory / _GIB:.1f} GiB" if process.memory else ""
+    return f"{process.name} ({process.pid}{memory})"
 
 
 def _held_back(gpu: Gpu) -> Iterator[Finding]:

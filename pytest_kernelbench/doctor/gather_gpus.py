@@ -26,9 +26,11 @@ def driver_and_gpus() -> tuple[Driver, tuple[Gpu, ...]]:
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
-        return Driver(present=present, trouble=str(error)), ()
+        return Driver(present=present, trouble=first_line(str(error))), ()
     try:
         return _Nvml(pynvml).look()
+    except pynvml.NVMLError as error:  # such as a GPU that fell off its bus
+        return Driver(present=present, trouble=first_line(str(error))), ()
     finally:
         pynvml.nvmlShutdown()
 
@@ -93,10 +95,14 @@ class _Nvml:
         )
 
     def _processes(self, of_it: Callable[..., Any]) -> Iterator[Process]:
-        for process in of_it("ComputeRunningProcesses") or ():
-            if process.pid != os.getpid():
-                memory = process.usedGpuMemory
-                yield Process(pid=process.pid, name=_name(process.pid), memory=memory)
+        found = {
+            process.pid: process.usedGpuMemory
+            for kind in ("Compute", "Graphics")
+            for process in of_it(f"{kind}RunningProcesses") or ()
+        }
+        for pid, memory in found.items():
+            if pid != os.getpid():
+                yield Process(pid=pid, name=_name(pid), memory=memory)
 
 
 def _truth(number: Any) -> bool | None:

@@ -89,7 +89,7 @@ def store() -> Store:
         path=printable(str(root)),
         obstacle=obstacle(root / "any"),
         free=disk.f_bavail * disk.f_frsize,
-        runs_code=not disk.f_flag & os.ST_NOEXEC,
+        runs_code=not disk.f_flag & getattr(os, "ST_NOEXEC", 0),  # Linux has it
     )
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -150,8 +151,13 @@ DISTORTED = {
     ),
     "MIG": (with_gpu(mig=True), ("GPU 0: MIG is on", "-mig 0")),
     "somebody else": (
-        with_gpu(processes=(Process(pid=4711, name="python3"),)),
-        ("also used by python3 (4711)", "wait"),
+        with_gpu(
+            processes=(
+                Process(pid=4711, name="python3", memory=3 << 30),
+                Process(pid=12, name="Xorg"),
+            )
+        ),
+        ("also used by python3 (4711, 3.0 GiB), Xorg (12)", "wait"),
     ),
     "somebody unseen": (
         with_gpu(utilization=90, memory_used=8 << 30),
@@ -355,6 +361,81 @@ class TestThisMachine:
         told = capsys.readouterr().out
         assert "fail   Modal: no credentials" in told
         assert "modal cannot be measured on" in told
+
+
+class Nvml(types.ModuleType):
+    """As much of NVML as one GPU answers; anything else it does not know."""
+
+    NVML_CLOCK_SM = 1
+    NVML_MEMORY_ERROR_TYPE_UNCORRECTED = 1
+    NVML_VOLATILE_ECC = 0
+
+    class NVMLError(Exception):
+        pass
+
+    def __init__(self, **answers) -> None:
+        super().__init__("pynvml")
+        self.answers = {
+            "Init": None,
+            "Shutdown": None,
+            "SystemGetDriverVersion": "580.65",
+            "SystemGetCudaDriverVersion": 12080,
+            "DeviceGetCount": 1,
+            "DeviceGetHandleByIndex": 0,
+            "DeviceGetUUID": "GPU-1",
+            "DeviceGetName": "NVIDIA \x1b[1mX",
+            "DeviceGetCudaComputeCapability": (8, 9),
+        } | answers
+
+    def __getattr__(self, name: str):
+        def answer(*_):
+            if name.removeprefix("nvml") not in self.answers:
+                raise self.NVMLError("Not Supported")
+            return self.answers[name.removeprefix("nvml")]
+
+        return answer
+
+
+class TestAskingNvml:
+    @pytest.fixture(autouse=True)
+    def _all_visible(self, monkeypatch):
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    def asked(self, monkeypatch, **answers):
+        monkeypatch.setitem(sys.modules, "pynvml", Nvml(**answers))
+        return gather_gpus.driver_and_gpus()
+
+    def test_what_a_gpu_does_not_know_is_none(self, monkeypatch):
+        driver, (gpu,) = self.asked(monkeypatch)
+        assert (driver.version, driver.cuda) == ("580.65", (12, 8))
+        assert (gpu.name, gpu.capability, gpu.visible) == ("NVIDIA X", (8, 9), True)
+        assert (gpu.mig, gpu.ecc, gpu.persistence, gpu.power_limit) == (None,) * 4
+        assert gpu.processes == ()
+
+    def test_what_it_knows_is_in_our_units(self, monkeypatch):
+        neighbour = types.SimpleNamespace(pid=2**22 + 1, usedGpuMemory=5)
+        _, (gpu,) = self.asked(
+            monkeypatch,
+            DeviceGetMigMode=[1, 1],
+            DeviceGetEccMode=[1, 0],
+            DeviceGetPersistenceMode=0,
+            DeviceGetEnforcedPowerLimit=450_000,
+            DeviceGetComputeRunningProcesses=[neighbour],
+            DeviceGetGraphicsRunningProcesses=[neighbour],
+            DeviceGetMemoryInfo=types.SimpleNamespace(used=7),
+        )
+        assert (gpu.mig, gpu.ecc, gpu.ecc_after_reboot) == (True, True, False)
+        assert (gpu.persistence, gpu.power_limit, gpu.memory_used) == (False, 450.0, 7)
+        (process,) = gpu.processes
+        assert (process.pid, process.memory) == (neighbour.pid, 5)
+        assert process.name.startswith("a process that cannot")
+
+    def test_a_gpu_that_is_lost_is_the_drivers_trouble(self, monkeypatch):
+        nvml = Nvml()
+        del nvml.answers["DeviceGetHandleByIndex"]
+        monkeypatch.setitem(sys.modules, "pynvml", nvml)
+        driver, gpus = gather_gpus.driver_and_gpus()
+        assert (driver.trouble, gpus) == ("Not Supported", ())
 
 
 class TestLooking:
