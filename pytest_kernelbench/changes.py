@@ -11,19 +11,24 @@ on the scale of logarithms, and likewise for the other side (the variances of tw
 estimates recovered from their intervals: Zou & Donner 2008), where ``between`` is
 1.96 * sqrt(2) times the standard deviation between sessions. Speedups are compared,
 as both sides of each were measured together; times only where someone asks for them.
+
+What is certain is so at a run's error rate: intervals are at 95 % and grow with the
+level like a normal deviate.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from statistics import NormalDist
 from typing import Literal
 
 from pytest_kernelbench.limits import Limit
 from pytest_kernelbench.model import Change, EvalResult, Interval, Runtime
 
-_QUANTILE = 1.96
-"""Of the normal distribution, for 95 % to both sides."""
+_NORMAL = NormalDist()
+_LEVEL = 0.05
+_QUANTILE = _NORMAL.inv_cdf(1 - _LEVEL / 2)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +61,6 @@ def ratio(now: Interval, then: Interval, noise: float) -> Interval:
     above = math.hypot(_up(now), _down(then), between)
     low, high = math.exp(value - below), math.exp(value + above)
     return Interval(value=math.exp(value), low=low, high=high)
-
-
-def difference(now: Interval, then: Interval, noise: float) -> Interval:
-    """``now - then``, with the noise between their sessions."""
-    value = now.value - then.value
-    between = between_sessions(noise) * now.value
-    below = math.hypot(now.value - now.low, then.high - then.value, between)
-    above = math.hypot(now.high - now.value, then.value - then.low, between)
-    return Interval(value=value, low=value - below, high=value + above)
 
 
 def _down(interval: Interval) -> float:
@@ -100,6 +96,23 @@ def change(
     )
 
 
+def is_faster(now: EvalResult, then: Earlier, *, noise: float, alpha: float) -> bool:
+    """Whether it certainly is: by chance it looks so with a probability of ``alpha``."""
+    sides = _both(now.speedup, then.speedup)
+    return sides is not None and _wider(ratio(*sides, noise), alpha).low > 1
+
+
+def _wider(ratio_at_95: Interval, alpha: float) -> Interval:
+    """The interval whose ends are each passed by chance with that probability."""
+    deviates = _NORMAL.inv_cdf(1 - min(alpha, _LEVEL / 2)) / _QUANTILE
+    value = ratio_at_95.value
+    return Interval(
+        value=value,
+        low=value * (ratio_at_95.low / value) ** deviates,
+        high=value * (ratio_at_95.high / value) ** deviates,
+    )
+
+
 def _word(
     speedup: Interval, least: float
 ) -> Literal["FASTER", "SAME", "SLOWER", "AMBIGUOUS"]:
@@ -115,14 +128,28 @@ class Worse:
     """A limit that seems to be exceeded."""
 
     certain: bool
-    """Whether the whole interval is beyond the limit."""
+    """Whether the whole interval at the run's error rate is beyond the limit."""
     reason: str
 
 
 def worse(
-    limit: Limit, now: EvalResult, then: Earlier, *, noise: float, origin: str
+    limit: Limit,
+    now: EvalResult,
+    then: Earlier,
+    *,
+    noise: float,
+    alpha: float,
+    origin: str,
 ) -> Worse | None:
     """What there is to say of a limit; None where it holds or nothing was measured.
+
+    Args:
+        limit: What is allowed.
+        now: The result of this session.
+        then: What is known from another.
+        noise: Standard deviation between sessions, relative.
+        alpha: Probability that a kernel within its limit is certainly worse.
+        origin: Who said so, for messages.
 
     An estimate beyond the limit whose interval is not is uncertain. One within the
     limit is fine, however wide its interval: the noise between sessions alone is
@@ -131,7 +158,7 @@ def worse(
     sides = _sides(limit, now, then)
     if sides is None:
         return None
-    excess = _excess(limit, *sides, noise)
+    excess = _excess(limit, *sides, noise=noise, alpha=alpha)
     if excess.value <= 0:
         return None
     said = _described(limit, *sides, noise)
@@ -170,24 +197,25 @@ def _time(runtime: Runtime | None, *, mean: bool) -> Interval | None:
     )
 
 
-def _excess(limit: Limit, now: Interval, then: Interval, noise: float) -> Interval:
+def _excess(
+    limit: Limit, now: Interval, then: Interval, *, noise: float, alpha: float
+) -> Interval:
     """By how much more than allowed it got worse: above zero is too much."""
-    got_less = limit.field == "speedup"
-    if limit.share is not None:
-        moved = ratio(now, then, noise)
-        moved = _mirrored(moved, 1.0) if got_less else _moved(moved, -1.0)
-        return _moved(moved, -limit.share)
-    assert limit.absolute is not None
-    moved = difference(now, then, noise)
-    moved = _mirrored(moved, 0.0) if got_less else moved
-    return _moved(moved, -limit.absolute)
+    # An absolute amount is a share of the earlier value, taken for what it was.
+    share = limit.share
+    if share is None:
+        share = (limit.absolute or 0.0) / then.value
+    return _moved(_worsening(limit, _wider(ratio(now, then, noise), alpha)), -share)
 
 
-def _mirrored(interval: Interval, around: float) -> Interval:
+def _worsening(limit: Limit, changed: Interval) -> Interval:
+    """By what share it got worse: a speedup lower, a time longer."""
+    return _mirrored(changed) if limit.field == "speedup" else _moved(changed, -1.0)
+
+
+def _mirrored(interval: Interval) -> Interval:
     return Interval(
-        value=around - interval.value,
-        low=around - interval.high,
-        high=around - interval.low,
+        value=1.0 - interval.value, low=1.0 - interval.high, high=1.0 - interval.low
     )
 
 
@@ -198,12 +226,10 @@ def _moved(interval: Interval, by: float) -> Interval:
 
 
 def _described(limit: Limit, now: Interval, then: Interval, noise: float) -> str:
-    changed = ratio(now, then, noise)
+    changed = _worsening(limit, ratio(now, then, noise))
     if limit.field == "speedup":
-        changed = _mirrored(changed, 1.0)
         seen, was, word = f"{now.value:.3g}x", f"{then.value:.3g}x", "lower"
     else:
-        changed = _moved(changed, -1.0)
         seen, was = (f"{side.value * 1e6:.4g} us" for side in (now, then))
         word = "longer"
     shares = [f"{100 * end:.1f}" for end in (changed.value, changed.low, changed.high)]

@@ -153,9 +153,8 @@ class KernelItem(pytest.Item):
     def is_gated(self) -> bool:
         """Whether it has a limit that it could fail by chance."""
         options = self.request.options
-        return (
-            self.will_run and (options.min_speedup or options.max_runtime) is not None
-        )
+        limited = (options.min_speedup or options.max_runtime) is not None
+        return self.will_run and (limited or settings_of(self.config).may_regress)
 
     def share_alpha(self, kernels: int) -> None:
         """Take one share of the chance of a false failure that the run is allowed."""

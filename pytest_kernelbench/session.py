@@ -129,7 +129,7 @@ class Evaluations:
             result = judge(request.identified(raw.result()), request.options)
             result = require_assurance(result, self._min_assurance)
             if self._past is not None:
-                result = self._past.judged(result)
+                result = self._past.judged(result, request.options.alpha)
             # Written before anyone is told: whoever has seen a result can rely on it.
             with self._lock:
                 self._results[request.key] = result

@@ -118,6 +118,12 @@ class Settings:
         return self.device
 
     @property
+    def may_regress(self) -> bool:
+        """Whether kernels are held to what they were."""
+        held = bool(self.compare_fail) or self.record_file is not None
+        return held and not self.no_timing
+
+    @property
     def policy(self) -> dict[str, str]:
         """Verdicts that fail on demand, and the option that demands it."""
         return {

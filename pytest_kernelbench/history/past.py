@@ -30,25 +30,33 @@ class Past:
         if settings.record_file is not None:
             self._known.append(Records(settings, settings.record_file))
 
-    def judged(self, result: EvalResult) -> EvalResult:
-        """The result with its change, and the verdict after all limits."""
+    def judged(self, result: EvalResult, alpha: float) -> EvalResult:
+        """The result with its change, and the verdict after all limits.
+
+        Args:
+            result: Already judged by its own thresholds.
+            alpha: Probability that it fails though it keeps its limits.
+        """
         if result.verdict.is_failure and result.verdict is not Verdict.SLOW:
             return result
         for known in self._known:
-            result = self._against(result, known)
+            result = self._against(result, known, alpha)
         return result
 
-    def _against(self, result: EvalResult, known: Known) -> EvalResult:
+    def _against(self, result: EvalResult, known: Known, alpha: float) -> EvalResult:
         try:
             then = known.earlier(result)
         except Unknown as error:
             return _uncompared(result, error, gated=bool(known.required))
+        noise = self._noise
         if result.change is None:
-            changed = change(result, then, noise=self._noise, least=self._least)
+            changed = change(result, then, noise=noise, least=self._least)
             result = msgspec.structs.replace(result, change=changed)
         findings: list[Finding] = []
         for required, origin in known.required:
-            found = worse(required, result, then, noise=self._noise, origin=origin)
+            found = worse(
+                required, result, then, noise=noise, alpha=alpha, origin=origin
+            )
             if found is not None:
                 verdict = Verdict.REGRESSED if found.certain else Verdict.AMBIGUOUS
                 findings.append((verdict, found.reason))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_kernelbench.changes import Earlier, change
+from pytest_kernelbench.changes import Earlier, is_faster
 from pytest_kernelbench.errors import RunFileError
 from pytest_kernelbench.history.comparable import differing, other_problem
 from pytest_kernelbench.model import EvalResult, Interval, Verdict
@@ -133,6 +133,7 @@ def updated(
     results: Iterable[EvalResult],
     *,
     noise: float,
+    alpha: float,
     across: bool,
 ) -> Update:
     """The records with what this run has earned.
@@ -141,15 +142,28 @@ def updated(
         records: As they are.
         results: Of a run that has passed.
         noise: Standard deviation between sessions, relative.
+        alpha: Probability that chance raises one.
         across: Whether other versions may be compared.
     """
     update = Update(dict(records))
-    for key, found in _by_key(results).items():
+    by_key = _by_key(results)
+
+    def faster(now: EvalResult, held: Record) -> bool:
+        then, share = held.earlier(now, ""), alpha / len(by_key)
+        return is_faster(now, then, noise=noise, alpha=share)
+
+    for key, found in by_key.items():
         if len({(one.kernel_digest, one.speedup) for one in found}) > 1:
             update.unclear.append(key[0])
             continue
-        made = _record(found[0])
-        place = _place(update, records.get(key), found[0], noise=noise, across=across)
+        now, held, place = found[0], records.get(key), None
+        if held is None:
+            place = update.added
+        elif held.obstacles(now, across=across):
+            place = update.replaced
+        elif faster(now, held):
+            place = update.raised
+        made = _record(now)
         if made is not None and place is not None:
             place.append(key[0])
             update.records[key] = made
@@ -162,23 +176,6 @@ def _by_key(results: Iterable[EvalResult]) -> dict[Key, list[EvalResult]]:
         if result.verdict is Verdict.PASS and result.speedup is not None:
             found.setdefault(record_key(result), []).append(result)
     return found
-
-
-def _place(
-    update: Update,
-    held: Record | None,
-    now: EvalResult,
-    *,
-    noise: float,
-    across: bool,
-) -> list[str] | None:
-    """The list in which a new record belongs; None where the old one stays."""
-    if held is None:
-        return update.added
-    if held.obstacles(now, across=across):
-        return update.replaced
-    seen = change(now, held.earlier(now, ""), noise=noise, least=0.0)
-    return update.raised if seen and seen.verdict == "FASTER" else None
 
 
 def _record(result: EvalResult) -> Record | None:

@@ -70,6 +70,7 @@ def _update(path: Path, run: Run, settings: Settings, *, passed: bool) -> list[s
         read_records(path) if path.exists() else {},
         [one.result for one in run.evaluated],
         noise=settings.session_noise,
+        alpha=settings.alpha,
         across=settings.compare_across,
     )
     if update.changed:

@@ -10,7 +10,7 @@ from pytest_kernelbench.changes import (
     Earlier,
     between_sessions,
     change,
-    difference,
+    is_faster,
     ratio,
     worse,
 )
@@ -58,8 +58,9 @@ def earlier(speedup=None, median=None, **fields):
     )
 
 
-def found(text, now, then, noise=0.01):
-    return worse(limit(text), now, then, noise=noise, origin=f"--kb-x={text}")
+def found(text, now, then, noise=0.01, alpha=0.01):
+    origin = f"--kb-x={text}"
+    return worse(limit(text), now, then, noise=noise, alpha=alpha, origin=origin)
 
 
 class TestALimit:
@@ -127,13 +128,6 @@ class TestARatio:
         broken = Interval(value=1.0, low=0.0, high=2.0)
         seen = ratio(broken, broken, noise=0.01)
         assert 0 < seen.low < seen.high < math.inf
-
-
-def test_a_difference_carries_the_noise_of_its_size():
-    exact = Interval(value=10.0, low=10.0, high=10.0)
-    seen = difference(exact, Interval(value=9.0, low=9.0, high=9.0), noise=0.01)
-    assert seen.value == 1
-    assert seen.high - 1 == pytest.approx(10 * between_sessions(0.01))
 
 
 class TestAChange:
@@ -208,6 +202,15 @@ class TestWorse:
         assert found("speedup:5%", result(1.0), zero) is None
 
 
+@pytest.mark.parametrize(("alpha", "certain"), [(0.025, True), (1e-6, False)])
+def test_what_is_certain_depends_on_the_errors_that_a_run_may_make(alpha, certain):
+    assert (
+        found("speedup:5%", result(0.9), earlier(1.0), alpha=alpha).certain == certain
+    )
+    seen = is_faster(result(1.05), earlier(1.0), noise=0.01, alpha=alpha)
+    assert seen == certain
+
+
 def test_equal_kernels_are_hardly_ever_worse_for_certain():
     import random
 
@@ -216,6 +219,8 @@ def test_equal_kernels_are_hardly_ever_worse_for_certain():
     alarms = 0
     for _ in range(2000):
         now, then = (math.exp(draw.gauss(0, 0.01)) for _ in range(2))
-        seen = worse(three, result(now), earlier(then), noise=0.01, origin="-")
+        seen = worse(
+            three, result(now), earlier(then), noise=0.01, alpha=0.01, origin="-"
+        )
         alarms += bool(seen and seen.certain)
     assert alarms == 0
