@@ -25,6 +25,8 @@ def judge(result: EvalResult, options: Options) -> EvalResult:
         reasons = [reason for found, reason in findings if found is verdict]
         if reasons:
             reason = "; ".join(reasons)
+            if result.unscorable:
+                reason = f"unscorable, as {result.unscorable}: {reason}"
             return msgspec.structs.replace(result, verdict=verdict, reason=reason)
     return result
 

@@ -202,6 +202,31 @@ class Trial(_Data, frozen=True, kw_only=True):
     message: str = ""
 
 
+class Audit(_Data, frozen=True, kw_only=True):
+    """Whether a problem tells kernels that work from kernels that do not."""
+
+    accepted: tuple[str, ...] = ()
+    """Null kernels, such as ``zeros``, that its own inputs and tolerance accept."""
+    redraw: str = ""
+    """How half of its inputs are changed, so that no null kernel is accepted."""
+    tolerance: str = ""
+    """What is judged by instead of what was asked for, for the same end."""
+    precisions: tuple[str, ...] = ()
+    """Lower precisions of inputs and weights that would be accepted as well."""
+    least_bytes: int = 0
+    """That every right kernel reads or writes; 0 where caches could hold them."""
+    skipped: str = ""
+    """Why nothing is known."""
+
+    @property
+    def verdict(self) -> Literal["ok", "tightened", "unscorable", "unknown"]:
+        if self.skipped:
+            return "unknown"
+        if not self.accepted:
+            return "ok"
+        return "tightened" if self.redraw or self.tolerance else "unscorable"
+
+
 class Change(_Data, frozen=True, kw_only=True):
     """The kernel against what it was before, measured or recorded."""
 
@@ -262,6 +287,8 @@ class EvalResult(_Data, frozen=True, kw_only=True):
     """The same at the level at which thresholds are decided: ``Options.alpha``."""
     change: Change | None = None
     resources: tuple[Resources, ...] = ()
+    unscorable: str = ""
+    """Why no runtime counts: what the problem accepts without any work."""
     bytes_moved: int | None = None
     """Of all inputs, weights and outputs, each touched once."""
     peak_bandwidth: float | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from pytest_kernelbench.engine.audits import AuditCache
 from pytest_kernelbench.engine.builds import BuildCache
 from pytest_kernelbench.engine.clients import OracleClient
 from pytest_kernelbench.engine.launcher import CandidateLauncher
@@ -34,6 +35,7 @@ class Bench(Protocol):
 
     launcher: CandidateLauncher
     builds: BuildCache
+    audits: AuditCache
     device_kind: str
     """``cpu`` or ``cuda``."""
 

@@ -30,6 +30,8 @@ class Burst:
 
     places: list[tuple[int, int]]
     seeds: list[int]
+    redraws: list[str]
+    """How each call's inputs are changed; empty for those that are not."""
     draws: list[int]
     """Seeds of what the model itself draws, which tell nothing of the inputs."""
     padding: int
@@ -85,6 +87,8 @@ class Bursts:
         self._stage = stage
         self._options = pairing.request.options
         self._findings = pairing.findings
+        self._tolerance = stage.audit.tolerance or self._options.tolerance
+        self._drawn = 0
 
     def draw(self, calls: int) -> Burst:
         choices = self._pairing.seeds.choices
@@ -93,12 +97,22 @@ class Bursts:
         return Burst(
             places=[(slot, choices.randint(0, steps) * ALIGNMENT) for slot in slots],
             seeds=[self._pairing.seeds.next_input() for _ in slots],
+            redraws=self._redraws(calls),
             draws=[choices.getrandbits(48) for _ in slots],
             padding=choices.randint(1, _MOST_PADDING) * ALIGNMENT,
         )
 
+    def _redraws(self, calls: int) -> list[str]:
+        """Every other call's, in an order that is drawn; timed calls are no exception."""
+        numbers = range(self._drawn, self._drawn + calls)
+        self._drawn += calls
+        # The very first call is the warm-up's, which nobody verifies.
+        redraws = [self._stage.audit.redraw if n % 2 else "" for n in numbers]
+        self._pairing.seeds.choices.shuffle(redraws)
+        return redraws
+
     def fill(self, burst: Burst) -> None:
-        self._pairing.ask_oracle(do="fill", seeds=burst.seeds)
+        self._pairing.ask_oracle(do="fill", seeds=burst.seeds, redraws=burst.redraws)
 
     def freeze(self, burst: Burst) -> None:
         side = self._pairing.side
@@ -141,7 +155,7 @@ class Bursts:
             call=call,
             place=burst.places[call],
             draw=burst.draws[call],
-            tolerance=self._options.tolerance,
+            tolerance=self._tolerance,
         )
         if not reply["float64"] and not self._stage.draws:
             self._findings.note("no float64 oracle: compared with the problem's own")

@@ -27,7 +27,7 @@ from pytest_kernelbench.engine.inspection import inspected
 from pytest_kernelbench.engine.pairing import Findings, Pairing, Seeds
 from pytest_kernelbench.engine.protocol import DeviceProtocol
 from pytest_kernelbench.engine.sandbox import Sandboxed, private_directory
-from pytest_kernelbench.engine.setup import fills_device, load_problem
+from pytest_kernelbench.engine.setup import audited, fills_device, load_problem
 from pytest_kernelbench.errors import ExecutorError
 from pytest_kernelbench.model import EvalRequest, EvalResult, Options, Verdict
 from pytest_kernelbench.text import printable
@@ -149,6 +149,7 @@ class _Evaluation:
             seeds=self._seeds,
             findings=self._findings,
             budget=TimeBudget(self._options.timeout),
+            audits=self._bench.audits,
         )
 
     def _judge(
@@ -156,6 +157,7 @@ class _Evaluation:
     ) -> None:
         """Everything that needs the device, in the order that keeps secrets secret."""
         findings = self._findings
+        contract = audited(pairing, contract)
         with findings.stage("prepare"):
             protocol = DeviceProtocol(pairing, contract)
             protocol.warm_up()
@@ -166,7 +168,7 @@ class _Evaluation:
                 findings.correct = False
                 protocol.check()
                 findings.correct = True
-            if self._options.timing and not self._is_interpreted():
+            if self._is_timed():
                 with findings.stage("timing"):
                     protocol.time()
 
@@ -179,6 +181,11 @@ class _Evaluation:
                     self._bench.launcher,
                     findings.environment.get("capability", ""),
                 )
+
+    def _is_timed(self) -> bool:
+        # Or a kernel that does nothing could collect a speedup.
+        scorable = not self._findings.unscorable
+        return self._options.timing and scorable and not self._is_interpreted()
 
     def _is_interpreted(self) -> bool:
         interpreted = (
@@ -212,6 +219,7 @@ class _Evaluation:
             correct=findings.correct if verdict in _AFTER_CHECK else False,
             trials=tuple(findings.trials),
             resources=findings.resources,
+            unscorable=findings.unscorable,
             build_seconds=findings.stages.get("build"),
             elapsed_seconds=elapsed,
             stages=findings.stages,

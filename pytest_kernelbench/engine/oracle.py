@@ -27,6 +27,7 @@ from pytest_kernelbench.engine.channel import (
 )
 from pytest_kernelbench.engine.compare import Comparison, Tolerance, compare
 from pytest_kernelbench.engine.devices import Device, open_device
+from pytest_kernelbench.engine.nulls import audit
 from pytest_kernelbench.engine.reference import (
     ProblemFault,
     Reference,
@@ -147,6 +148,10 @@ class Session:
             "environment": self._device.environment(),
         }
 
+    def do_audit(self, seed: int, tolerance: str, seconds: float) -> Message:
+        """Try null kernels and lower precisions on the problem."""
+        return audit(self._loaded(), seed, tolerance, seconds)
+
     def do_export(self, what: str, descriptors: list[int]) -> Message:
         """Write the init inputs' or the weights' tensors into a host block."""
         block = map_host_block(descriptors[0])
@@ -191,11 +196,14 @@ class Session:
             return map_host_block(descriptor)
         return torch.empty(size, dtype=torch.uint8, device="cuda")
 
-    def do_fill(self, seeds: list[int]) -> Message:
+    def do_fill(self, seeds: list[int], redraws: list[str]) -> Message:
         """Make a burst's inputs, in memory that no kernel can look at."""
         self._frozen = {}
         self._fresh = []
-        self._fresh = [self._loaded().inputs(seed) for seed in seeds]
+        self._fresh = [
+            self._loaded().inputs(seed, redraw)
+            for seed, redraw in zip(seeds, redraws, strict=True)
+        ]
         self._wait()
         return {}
 
@@ -228,24 +236,19 @@ class Session:
         reference = self._loaded()
         # Copies where the problem changes them: another side may be verified as well.
         inputs = reference.unshared(self._fresh[call])
-        wide: list[torch.Tensor] = []
-        describe(reference.run_wide(inputs), wide)
         theirs, _ = self._shared[side].views(place)
         changed = self._changed_inputs(theirs, tensors_of(inputs))
-        torch.manual_seed(draw)
-        expected: list[torch.Tensor] = []
-        describe(reference.run(inputs), expected)
-        oracle: list[Any] = list(wide) if wide else [None] * len(expected)
+        expected, wide = reference.answers(inputs, draw)
         comparisons = [
             compare(out, ref, exact, Tolerance.parse(tolerance, ref.dtype))
             for out, ref, exact in zip(
-                self._frozen[side][call], expected, oracle, strict=True
+                self._frozen[side][call], expected, wide, strict=True
             )
         ]
         return {
             "outputs": [_found(comparison) for comparison in comparisons],
             "changed_inputs": changed,
-            "float64": bool(wide),
+            "float64": wide[0] is not None,
         }
 
     def _changed_inputs(

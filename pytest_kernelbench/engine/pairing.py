@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_kernelbench.engine.audits import AuditCache
 from pytest_kernelbench.engine.bench import Place
 from pytest_kernelbench.engine.channel import Message
 from pytest_kernelbench.engine.clients import (
@@ -19,7 +20,7 @@ from pytest_kernelbench.engine.clients import (
     OracleMemoryError,
     TimeBudget,
 )
-from pytest_kernelbench.model import EvalRequest, Resources, Trial, Verdict
+from pytest_kernelbench.model import Audit, EvalRequest, Resources, Trial, Verdict
 
 
 class Seeds:
@@ -59,6 +60,7 @@ class Findings:
     device_name: str = ""
     resources: tuple[Resources, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    unscorable: str = ""
     timing: dict[str, Any] = field(default_factory=dict)
 
     @contextlib.contextmanager
@@ -73,6 +75,27 @@ class Findings:
     def limit(self, text: str) -> None:
         if text not in self.limits:
             self.limits.append(text)
+
+    def tell_audit(self, audit: Audit) -> None:
+        """Say what the problem does not tell apart, and what was done about it."""
+        accepted = ", ".join(audit.accepted)
+        match audit.verdict:
+            case "unknown":
+                self.limit(f"the problem was not audited: {audit.skipped}")
+            case "unscorable":
+                self.unscorable = f"the problem accepts {accepted}"
+                self.limit(f"unscorable: {self.unscorable}: nothing is timed")
+            case "tightened":
+                cures = []
+                if audit.redraw:
+                    cures.append(f"half of the inputs get {audit.redraw}")
+                if audit.tolerance:
+                    cures.append(f"judged by the {audit.tolerance} tolerance")
+                cure = " and ".join(cures)
+                self.note(f"as it is, the problem accepts {accepted}: {cure}")
+        lower = [name for name in audit.precisions if name != "tf32"]
+        if lower:
+            self.limit(f"the problem does not notice {' or '.join(lower)} inputs")
 
     def note(self, text: str) -> None:
         if text not in self.notes:
@@ -91,6 +114,7 @@ class Pairing:
     seeds: Seeds
     findings: Findings
     budget: TimeBudget
+    audits: AuditCache
     side: str = "kernel"
     """What the oracle calls this candidate: two may be attached to it."""
 

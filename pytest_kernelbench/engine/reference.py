@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from pytest_kernelbench.engine.devices import Device
+from pytest_kernelbench.engine.redraws import generator_for, redrawn
 from pytest_kernelbench.engine.tensors import Spec, describe, dtype_named
 
 
@@ -29,8 +30,9 @@ class Reference:
     def __init__(
         self, source: str, name: str, device: Device, precision: str, init_seed: int
     ) -> None:
+        self.source = source
+        self.dtype = dtype_named(precision)
         self._device = device
-        self._dtype = dtype_named(precision)
         module = types.ModuleType(f"problem_{id(self):x}")
         sys.modules[module.__name__] = module  # dataclasses look there
         self._module = module.__name__
@@ -44,7 +46,7 @@ class Reference:
         model_class = self._member(module, "Model")
         _seed_everything(init_seed)
         model = _faulting(f"{name}: Model", lambda: model_class(*self.init))
-        self.model: torch.nn.Module = model.to(device.torch_device, self._dtype)
+        self.model: torch.nn.Module = model.to(device.torch_device, self.dtype)
         self._wide: torch.nn.Module | None = None
         self.mutated: set[int] = set()
         self.draws = False
@@ -81,10 +83,18 @@ class Reference:
             raise ProblemFault(f"{self._name} defines no {name}")
         return member
 
-    def inputs(self, seed: int) -> list[Any]:
-        """The problem's inputs for a seed, on the device, floats in the precision."""
-        made = self._make_inputs(seed)
-        return [_map_tensors(value, self._place) for value in made]
+    def inputs(self, seed: int, redraw: str = "") -> list[Any]:
+        """The problem's inputs for a seed, on the device, floats in the precision.
+
+        Args:
+            seed: Decides all of them.
+            redraw: One of ``redraws``, for inputs that ask more of a kernel.
+        """
+        made = [map_tensors(value, self._place) for value in self._make_inputs(seed)]
+        if not redraw:
+            return made
+        generator = generator_for(seed, self._device.torch_device)
+        return [map_tensors(v, lambda t: redrawn(t, redraw, generator)) for v in made]
 
     def _make_inputs(self, seed: int) -> list[Any]:
         if not self._on_host:
@@ -100,17 +110,32 @@ class Reference:
         return list(_faulting(f"{self._name}: get_inputs", self._get_inputs))
 
     def _place(self, tensor: torch.Tensor) -> torch.Tensor:
-        dtype = self._dtype if tensor.is_floating_point() else tensor.dtype
+        dtype = self.dtype if tensor.is_floating_point() else tensor.dtype
         return tensor.detach().to(self._device.torch_device, dtype)
 
     def unshared(self, inputs: list[Any]) -> list[Any]:
         """Inputs that can be given to ``run`` and used once more."""
         if not self.mutated:
             return inputs
-        return [_map_tensors(value, torch.clone) for value in inputs]
+        return [map_tensors(value, torch.clone) for value in inputs]
 
     def run(self, inputs: list[Any]) -> Any:
         return _faulting(f"{self._name}: forward", lambda: self.model(*inputs))
+
+    def answers(
+        self, inputs: list[Any], draw: int
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor] | list[None]]:
+        """The tensors of its output, and the same in float64 where that works.
+
+        Args:
+            inputs: Of one call; the problem may change them.
+            draw: Seeds what the model itself draws.
+        """
+        wide = self.run_wide(inputs)
+        exact = None if wide is None else tensors_of(wide)
+        torch.manual_seed(draw)
+        expected = tensors_of(self.run(inputs))
+        return expected, exact or [None] * len(expected)
 
     def run_wide(self, inputs: list[Any]) -> Any:
         """The same in float64, or None where it does not fit or does not work."""
@@ -122,7 +147,7 @@ class Reference:
         try:
             if self._wide is None:
                 self._wide = copy.deepcopy(self.model).double()
-            return self._wide(*[_map_tensors(value, _widened) for value in inputs])
+            return self._wide(*[map_tensors(value, _widened) for value in inputs])
         except Exception:  # noqa: BLE001 - a problem need not work in float64
             return None
 
@@ -143,14 +168,14 @@ def _seed_everything(seed: int) -> None:
         sys.modules["numpy"].random.seed(seed % 2**32)
 
 
-def _map_tensors(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+def map_tensors(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     if isinstance(value, torch.Tensor):
         return change(value)
     if isinstance(value, list | tuple):
-        items = [_map_tensors(item, change) for item in value]
+        items = [map_tensors(item, change) for item in value]
         return tuple(items) if isinstance(value, tuple) else items
     if isinstance(value, dict):
-        return {key: _map_tensors(item, change) for key, item in value.items()}
+        return {key: map_tensors(item, change) for key, item in value.items()}
     return value
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from pytest_kernelbench.engine.channel import Message
 from pytest_kernelbench.engine.pairing import Pairing
+from pytest_kernelbench.model import Audit
 
 ALIGNMENT = 512
 """Bytes, as in ``tensors``, which imports torch."""
@@ -33,6 +34,7 @@ class Stage:
     draws: bool
     """Whether the problem's model draws random numbers of its own."""
     has_weights: bool
+    audit: Audit
 
 
 def load_problem(pairing: Pairing) -> Message:
@@ -54,6 +56,20 @@ def load_problem(pairing: Pairing) -> Message:
             "the problem draws random numbers: both sides are given equal seeds"
         )
     return contract
+
+
+def audited(pairing: Pairing, contract: Message) -> Message:
+    """The contract and what the problem asks of kernels, before one is on the device."""
+    with pairing.findings.stage("audit"):
+        audit = pairing.audits.audit(
+            pairing.oracle,
+            pairing.request.problem,
+            pairing.request.options,
+            seed=pairing.seeds.derived("audit"),
+            environment=(contract["environment"]["torch"], pairing.device_kind),
+        )
+    pairing.findings.tell_audit(audit)
+    return contract | {"audit": audit}
 
 
 def set_up(pairing: Pairing, contract: Message) -> Stage:
@@ -85,6 +101,7 @@ class _Setup:
             layout=layout,
             draws=contract["draws"],
             has_weights=bool(contract["state"]),
+            audit=contract["audit"],
         )
 
     def _construct(self, contract: Message, init_seed: int) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from pytest_kernelbench.engine.audits import AuditCache
 from pytest_kernelbench.engine.builds import (
     BuildCache,
     default_cache_root,
@@ -45,7 +46,9 @@ class LocalExecutor:
     name = "local"
 
     def __init__(self, cache_dir: Path | None = None) -> None:
-        self._builds = BuildCache((cache_dir or default_cache_root()) / "builds")
+        root = cache_dir or default_cache_root()
+        self._builds = BuildCache(root / "builds")
+        self._audits = AuditCache(root / "audits")
         self._lock = threading.Lock()
         self._benches: dict[str, LocalBench] = {}
         self._gpus: Sequence[Gpu] | None = None
@@ -112,7 +115,9 @@ class LocalExecutor:
             if self._closed:
                 raise ExecutorError("the executor was closed")
             if name not in self._benches:
-                self._benches[name] = LocalBench(gpu, self._builds, self._build_slots)
+                self._benches[name] = LocalBench(
+                    gpu, self._builds, self._audits, self._build_slots
+                )
             return self._benches[name]
 
     def close(self) -> None:
@@ -130,10 +135,15 @@ class LocalBench:
     """One device of this machine, and the processes that serve it."""
 
     def __init__(
-        self, gpu: Gpu | None, builds: BuildCache, slots: threading.BoundedSemaphore
+        self,
+        gpu: Gpu | None,
+        builds: BuildCache,
+        audits: AuditCache,
+        slots: threading.BoundedSemaphore,
     ) -> None:
         self.device_kind = "cuda" if gpu else "cpu"
         self.builds = builds
+        self.audits = audits
         self._environment = _environment(gpu)
         self.launcher = CandidateLauncher(self._environment)
         self._build_slots = slots

@@ -128,7 +128,7 @@ def _cells(row: Evaluated) -> list[str]:
         escaped(wording.problem(result)),
         result.verdict.value,
         wording.ABSENT if result.runtime is None else wording.runtime(result.runtime),
-        wording.ABSENT if result.speedup is None else wording.speedup(result.speedup),
+        wording.gain(result),
         result.assurance or wording.ABSENT,
     ]
 

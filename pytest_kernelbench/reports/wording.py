@@ -80,6 +80,13 @@ def changes(results: Sequence[EvalResult]) -> list[str]:
     ]
 
 
+def gain(result: EvalResult) -> str:
+    """The speedup, or what stands in its place."""
+    if result.speedup is not None:
+        return speedup(result.speedup)
+    return "unscorable" if result.unscorable else ABSENT
+
+
 def short_names(rows: Sequence[Evaluated]) -> list[str]:
     """Kernels without the directory that all share, nor what all kernels end in."""
     paths = [PurePath(row.result.kernel) for row in rows]

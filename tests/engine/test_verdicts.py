@@ -244,7 +244,8 @@ class TestAGoodKernel:
         assert result.assurance in ("L1", "L2")
         assert result.seed == 1
         assert "torch" in result.environment
-        assert set(result.stages) == {"start", "build", "prepare", "check", "timing"}
+        stages = {"start", "build", "audit", "prepare", "check", "timing"}
+        assert set(result.stages) == stages
 
     def test_need_not_be_a_module(self, engine):
         source = "import torch\n\nclass ModelNew:\n    def __init__(self, size):\n"

@@ -61,6 +61,13 @@ def test_without_a_measurement_a_threshold_decides_nothing():
     assert "no runtime measured" in judged.reason
 
 
+def test_a_problem_that_asks_nothing_cannot_satisfy_a_threshold():
+    seen = result(unscorable="the problem accepts zeros")
+    judged = judge(seen, Options(min_speedup=1.0))
+    assert judged.verdict is Verdict.AMBIGUOUS
+    assert judged.reason.startswith("unscorable, as the problem accepts zeros: no")
+
+
 def test_slow_by_one_limit_is_slow_though_the_other_is_open():
     seen = result(speedup=interval(0.8, 0.9), runtime=runtime(1e-3, 3e-3))
     judged = judge(seen, Options(min_speedup=1.0, max_runtime=2e-3))

@@ -196,6 +196,6 @@ class TestWhatASideReports:
 
 
 def test_a_burst_is_plain_data():
-    made = Burst(places=[(0, 0)], seeds=[1], draws=[2], padding=512)
+    made = Burst(places=[(0, 0)], seeds=[1], redraws=[""], draws=[2], padding=512)
     with pytest.raises(AttributeError):
         made.padding = 0

@@ -1,0 +1,92 @@
+"""What is known of problems: asked of the oracle once, then kept.
+
+An audit depends on the problem's text, the precision, the tolerance, torch and the
+kind of device, so it is kept under a hash of these: in memory for the session, and
+as a file for later ones. A file that cannot be read or written costs the time to ask
+again, and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+
+import msgspec
+
+from pytest_kernelbench.engine.clients import OracleClient
+from pytest_kernelbench.model import Audit, Options, Problem
+
+_REVISION = 1
+"""Of what an audit tries; older files are then not found."""
+_MOST_SECONDS = 60.0
+
+
+class AuditCache:
+    """Audits by what they depend on."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._known: dict[str, Audit] = {}
+
+    def audit(
+        self,
+        oracle: OracleClient,
+        problem: Problem,
+        options: Options,
+        *,
+        seed: int,
+        environment: tuple[str, ...],
+    ) -> Audit:
+        """The audit of the problem that the oracle has loaded.
+
+        Args:
+            oracle: Is asked if nobody has before.
+            problem: Whose it is.
+            options: Tell precision and tolerance.
+            seed: Of the inputs that are tried.
+            environment: Versions and device that the outcome depends on.
+        """
+        key = _key(problem, options, environment)
+        found = self._find(key, from_file=options.reuse)
+        if found is None:
+            reply = oracle.ask(
+                options.timeout,
+                do="audit",
+                seed=seed,
+                tolerance=options.tolerance,
+                seconds=min(_MOST_SECONDS, options.timeout / 2),
+            )
+            found = Audit.from_builtins(reply)
+            self._keep(key, found)
+        return found
+
+    def _find(self, key: str, *, from_file: bool) -> Audit | None:
+        if key in self._known or not from_file:
+            return self._known.get(key)
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            return Audit.from_json((self._root / f"{key}.json").read_bytes())
+        return None
+
+    def _keep(self, key: str, audit: Audit) -> None:
+        self._known[key] = audit
+        if audit.skipped:
+            return
+        path = self._root / f"{key}.json"
+        partial = path.with_suffix(f".{os.getpid()}")
+        with contextlib.suppress(OSError):
+            self._root.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(audit.to_json())
+            partial.replace(path)
+
+
+def _key(problem: Problem, options: Options, environment: tuple[str, ...]) -> str:
+    parts = (
+        str(_REVISION),
+        problem.source,
+        options.precision,
+        options.tolerance,
+        *environment,
+    )
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
