@@ -97,16 +97,20 @@ def read_run(path: Path) -> Run:
     ours = whole.kernelbench
     if ours.schema != SCHEMA:
         raise RunFileError(f"{path}: schema {ours.schema}, this version reads {SCHEMA}")
+    timed = sum(one.runtime is not None for one in ours.evaluations)
+    if timed != len(whole.benchmarks):
+        found = f"{timed} timed evaluations and {len(whole.benchmarks)} benchmarks"
+        raise RunFileError(f"{path}: not a saved run: {found}")
     samples = [one.stats.data for one in whole.benchmarks]
     return Run(
         evaluated=tuple(_joined(ours.evaluations, samples)),
-        unevaluated={one["nodeid"]: one["reason"] for one in ours.not_evaluated},
+        unevaluated={one.nodeid: one.reason for one in ours.not_evaluated},
         settings=ours.settings,
         machine=whole.machine_info,
         commit=whole.commit_info,
         datetime=whole.datetime,
         version=whole.version,
-        seconds=ours.summary.get("elapsed_seconds", 0.0),
+        seconds=ours.summary.elapsed_seconds,
     )
 
 
@@ -118,12 +122,27 @@ class _Benchmark(msgspec.Struct):
     stats: _Stats
 
 
+class _Evaluation(EvalResult, frozen=True, kw_only=True):
+    nodeid: str
+    outcome: str
+    line: int | None = None
+
+
+class _Unevaluated(msgspec.Struct):
+    nodeid: str
+    reason: str
+
+
+class _Summary(msgspec.Struct):
+    elapsed_seconds: float
+
+
 class _Ours(msgspec.Struct):
     schema: int
     settings: dict[str, Any]
-    summary: dict[str, Any]
-    evaluations: list[dict[str, Any]]
-    not_evaluated: list[dict[str, str]]
+    summary: _Summary
+    evaluations: list[_Evaluation]
+    not_evaluated: list[_Unevaluated]
 
 
 class _Document(msgspec.Struct):
@@ -136,17 +155,16 @@ class _Document(msgspec.Struct):
 
 
 def _joined(
-    evaluations: list[dict[str, Any]], samples: list[tuple[float, ...]]
-) -> list[Evaluated]:
+    evaluations: list[_Evaluation], samples: list[tuple[float, ...]]
+) -> Iterator[Evaluated]:
     """Evaluations with the samples that are kept in ``benchmarks``, in their order."""
     timed = iter(samples)
-    found = []
     for one in evaluations:
-        if one["runtime"] is not None:
-            one["runtime"]["samples"] = next(timed)
-        nodeid, outcome, line = (one.pop(key) for key in ("nodeid", "outcome", "line"))
-        found.append(Evaluated(nodeid, outcome, EvalResult.from_builtins(one), line))
-    return found
+        fields = {name: getattr(one, name) for name in EvalResult.__struct_fields__}
+        if one.runtime is not None:
+            kept = msgspec.structs.replace(one.runtime, samples=next(timed))
+            fields["runtime"] = kept
+        yield Evaluated(one.nodeid, one.outcome, EvalResult(**fields), one.line)
 
 
 def document(run: Run) -> dict[str, Any]:

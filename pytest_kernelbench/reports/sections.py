@@ -165,5 +165,6 @@ def _names(found: Sequence[Evaluated]) -> list[str]:
 
 
 def _replay(run: Run, one: Evaluated) -> str:
-    words = run.settings.get("replay", [])
+    saved = run.settings.get("replay")
+    words = saved if isinstance(saved, list) else []
     return replay_command(one.nodeid, one.result.seed, [str(word) for word in words])

@@ -7,15 +7,24 @@ import re
 import shutil
 import subprocess
 
+import msgspec
 import pytest
 import vl_convert  # noqa: F401  loads once a process, and pytester forgets what it loads
-from pages import Page
+from pages import Page, evaluated, run
 
 from pytest_kernelbench.cli import main
+from pytest_kernelbench.runs import document
 
 both_modes = pytest.mark.both_modes
 HOSTILE = "</script><img src=x onerror=document.title='taken'>"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+
+
+def edited(old: str, new: str) -> str:
+    """A saved run that was changed by hand."""
+    made = msgspec.json.encode(document(run(evaluated("k", verdict="CRASH"))))
+    assert old in made.decode()
+    return made.decode().replace(old, new)
 
 
 def page_of(path) -> Page:
@@ -73,7 +82,14 @@ def test_kept_runs_are_found_by_name_and_without_one_all_are_taken(kernels, caps
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "no such file"), ("{}", "not a saved run"), ("<html>", "not a saved run")],
+    [
+        (None, "no such file"),
+        ("{}", "not a saved run"),
+        ("<html>", "not a saved run"),
+        (edited("outcome", "outcam"), "not a saved run: .* `outcome`"),
+        (edited('"CRASH"', '"CRAZY"'), "not a saved run: Invalid enum value 'CRAZY'"),
+        (edited('"benchmarks":[', '"benchmarks":[{"stats":{"data":[]}}'), "0 timed"),
+    ],
 )
 def test_what_is_no_saved_run_is_one_line(tmp_path, capsys, content, said):
     path = tmp_path / "run.json"

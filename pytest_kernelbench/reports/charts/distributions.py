@@ -78,7 +78,7 @@ def _spec(boxes: list[Spec], calls: list[Spec]) -> Spec:
     marks = [
         {**strokes, "data": {"values": calls}},
         layers.span("low", "high", x),
-        layers.span("q1", "q3", x, strokeWidth=5),
+        layers.span("q1", "q3", x, strokeWidth=6, color="var(--even)"),
         layers.tick("median", x, height=14),
         layers.line_at(1, x),
         *layers.labels("end", x),

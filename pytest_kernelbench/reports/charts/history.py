@@ -41,8 +41,7 @@ def _spec(seen: list[Spec], marks: list[Spec], runs: int) -> Spec:
         "scale": {"domain": [0.8, runs + 0.2], "nice": False},
         "axis": {
             "title": "run",
-            "tickCount": min(runs, 8),
-            "tickMinStep": 1,
+            "values": list(range(1, runs + 1, 1 + runs // 9)),
             "format": "d",
             "grid": False,
         },
