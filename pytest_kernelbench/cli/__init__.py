@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pytest_kernelbench.cli import doctoring, on_modal, reporting, starting
 from pytest_kernelbench.errors import KernelBenchError
 
-_GROUPS = (starting, doctoring, reporting, on_modal)
+GROUPS = (starting, doctoring, reporting, on_modal)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +31,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="pytest-kernelbench", description="Judge and time GPU kernels with pytest."
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for group in _GROUPS:
+    for group in GROUPS:
         group.add_commands(commands)
     return parser

@@ -59,7 +59,7 @@ def _closing(diagnosis: Diagnosis) -> str:
     counted = f"{warnings} warning{'' if warnings == 1 else 's'}"
     works = ", ".join(diagnosis.works) or "nowhere"
     if diagnosis.is_prevented:
-        return f"{diagnosis.wanted} cannot be measured on · works: {works} · {counted}"
+        counted += f" · nothing can be measured on {diagnosis.wanted}"
     return f"works: {works} · {counted}"
 
 

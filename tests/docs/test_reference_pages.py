@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 
+from pytest_kernelbench.cli import GROUPS
 from pytest_kernelbench.directives import Directive
 from pytest_kernelbench.model import EvalResult, Trial, Verdict
 from pytest_kernelbench.options import OPTIONS, Option
@@ -84,6 +86,13 @@ def test_every_key_of_an_evaluation_is_explained():
         ["nodeid", "line", "outcome", *EvalResult.__struct_fields__]
     )
     assert f"`{' '.join(Trial.__struct_fields__)}`" in evaluation
+
+
+def test_every_command_is_told_of():
+    commands = argparse.ArgumentParser().add_subparsers()
+    for group in GROUPS:
+        group.add_commands(commands)
+    assert sorted(first_cells(page("commands.md"))) == sorted(commands.choices)
 
 
 def test_every_hook_has_a_docstring_with_an_example():
