@@ -68,7 +68,10 @@ def page(runs: Sequence[Run]) -> str:
     environment.filters |= {
         "line": escaped,
         "log": escaped_log,
+        "change": wording.change,
+        "changes": wording.changes,
         "duration": wording.duration,
+        "gain": wording.gain,
         "runtime": wording.runtime,
         "problem": wording.problem,
         "tally": wording.tally,

@@ -102,7 +102,7 @@ class TestWhatIsOnThePage:
             "Limit: the clock is too coarse",
             "Note: built with slim headers",
             "Stages: build 4.20 s, timing 2.00 s",
-            "FASTER than origin/main: 1.110x [1.100, 1.120]",
+            "FASTER 1.11x [1.10,1.12] against origin/main",
         ):
             assert text in told.text
 
@@ -110,6 +110,13 @@ class TestWhatIsOnThePage:
         page = made(run(FULL, unevaluated={"k.py::ModelNew": "preempted"}))
         assert "1 could not be carried out." in page.texts("p", class_="lead bad")[0]
         assert "preempted" in page.texts("dd")
+
+    def test_that_no_runtime_counts_is_told_with_the_reason(self):
+        page = made(run(evaluated("zeros", unscorable="the problem accepts zeros")))
+        (row,) = [row for row in page.texts("tr") if row.startswith("zeros")]
+        assert "unscorable" in row
+        (told,) = page.texts("details", class_="kernel")
+        assert "Unscorable: the problem accepts zeros" in told
 
     def test_a_run_of_nothing_is_a_page_too(self):
         assert made(run()).texts("p", class_="lead good") == ["Nothing was evaluated."]
