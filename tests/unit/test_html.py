@@ -347,6 +347,9 @@ class TestSeveralRuns:
             "H200 (local), baseline eager",
             "L40S (local), baseline eager",
         ]
+        assert [text for text in page.texts("p", class_="hint") if "Eval" in text] == [
+            "Evaluated 2026-01-01 10:00 UTC, commit 111111111"
+        ]
 
 
 def test_kernels_with_one_name_are_told_apart():
