@@ -24,6 +24,9 @@ from pytest_kernelbench.outcomes import escaped
 from pytest_kernelbench.runs import Evaluated
 
 ABSENT = "–"  # noqa: RUF001
+_MANY_SECONDS = 99.95
+_ALMOST = 0.9995
+"""From here on three digits show the next unit's 1.00."""
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 
 
@@ -51,9 +54,10 @@ def runtime(measured: Runtime) -> str:
 
 
 def duration(seconds: float) -> str:
-    unit, name = next(
-        ((unit, name) for unit, name in _UNITS if seconds >= unit), _UNITS[-1]
-    )
+    if seconds >= _MANY_SECONDS:
+        return f"{seconds:.0f} s"
+    fitting = (one for one in _UNITS if seconds >= one[0] * _ALMOST)
+    unit, name = next(fitting, _UNITS[-1])
     return f"{seconds / unit:#.3g} {name}".replace(". ", " ")
 
 
