@@ -304,6 +304,8 @@ class EvalResult(_Data, frozen=True, kw_only=True):
     """The last lines of compiler and kernel output, escaped."""
     environment: dict[str, str] = {}
     """Versions that the numbers depend on: torch, CUDA, driver …"""
+    telemetry: dict[str, float] = {}
+    """What the GPU did while it was timed: medians, with the unit in the name."""
     cache: Literal["cold", "warm"] = "cold"
     """State of the L2 cache while timing."""
     kernel_digest: str = ""

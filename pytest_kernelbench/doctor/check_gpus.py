@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from pytest_kernelbench.doctor.facts import Facts, Gpu, Process
 from pytest_kernelbench.doctor.findings import Finding, doubtful, fine, preventing
+from pytest_kernelbench.engine.telemetry import HELD_BACK
 
 _GIB = 1 << 30
 _MUCH_MEMORY = _GIB
@@ -13,15 +14,6 @@ _MUCH_MEMORY = _GIB
 _BUSY = 5
 """Per cent of time."""
 _LIMITED_BY_SETTING = 0x2
-_REASONS = {
-    0x4: "the power limit",
-    0x8: "the hardware's own protection",
-    0x10: "sync boost with another GPU",
-    0x20: "heat, as the driver sees it",
-    0x40: "heat, as the hardware sees it",
-    0x80: "the power brake of the machine",
-}
-"""NVML's ``nvmlClocksEventReasons``; idling and settings are no trouble."""
 _POWER_SLACK = 0.99
 _MODES = {2: "allows no compute", 3: "allows one process at a time"}
 
@@ -100,7 +92,7 @@ def _user(process: Process) -> str:
 
 def _held_back(gpu: Gpu) -> Iterator[Finding]:
     bits = gpu.reasons or 0
-    held = [name for bit, name in _REASONS.items() if bits & bit]
+    held = [name for bit, name in HELD_BACK.items() if bits & bit]
     if held:
         what = f"its clock is held down by {' and '.join(held)}"
         mend = "see to cooling and power, then `nvidia-smi -q -d PERFORMANCE`"

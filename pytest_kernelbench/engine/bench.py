@@ -10,6 +10,7 @@ from pytest_kernelbench.engine.builds import BuildCache
 from pytest_kernelbench.engine.clients import OracleClient
 from pytest_kernelbench.engine.launcher import CandidateLauncher
 from pytest_kernelbench.engine.sandbox import Sandboxed
+from pytest_kernelbench.engine.telemetry import Telemetry
 
 
 class Place(Protocol):
@@ -22,6 +23,9 @@ class Place(Protocol):
     """Whether others' doing has spoilt what happens here; never when alone."""
     candidates: list[Sandboxed]
     """Everything of this evaluation that others' clocks must not run beside."""
+
+    def processes(self) -> set[int]:
+        """Ids of all processes that belong on the device."""
 
     def foreground(self) -> AbstractContextManager[None]:
         """Wait to be the one that is checked and timed."""
@@ -38,6 +42,7 @@ class Bench(Protocol):
     audits: AuditCache
     device_kind: str
     """``cpu`` or ``cuda``."""
+    telemetry: Telemetry | None
 
     def building(self, candidate: Sandboxed) -> AbstractContextManager[None]:
         """Wait for, and hold, room for one build."""

@@ -66,6 +66,10 @@ class OracleClient:
         self.waited = 0.0
         """Seconds spent waiting for others' turns."""
 
+    @property
+    def pid(self) -> int:
+        return self._process.worker.pid
+
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
         """Keep others from asking meanwhile."""

@@ -146,6 +146,7 @@ class _Evaluation:
             candidate=candidate,
             place=place,
             device_kind=self._bench.device_kind,
+            telemetry=self._bench.telemetry,
             seeds=self._seeds,
             findings=self._findings,
             budget=TimeBudget(self._options.timeout),
@@ -228,6 +229,7 @@ class _Evaluation:
             # Cut first: a cut may undo an escape.
             log=printable(log[-_MAX_LOG:]),
             environment=findings.environment,
+            telemetry=findings.telemetry,
             **timing,
         )
 

@@ -111,6 +111,7 @@ class Session:
         self._blocks = CudaBlocks() if device.torch_device.type == "cuda" else None
         self._reference: Reference | None = None
         self._baseline: Call | None = None
+        self._compiled: Call | None = None
         self._shared: dict[str, Slots] = {}
         self._own: Slots | None = None
         self._fresh: list[list[Any]] = []
@@ -272,14 +273,20 @@ class Session:
         return {"seconds": seconds, "host_seconds": host_seconds}
 
     def do_compile(self) -> Message:
-        """Make ``torch.compile`` of the problem the baseline, or say why not."""
+        """Compile the problem, or say why that is not possible."""
         try:
             compiled = torch.compile(self._loaded().model)
             compiled(*self._loaded().inputs(0))
         except Exception as error:  # noqa: BLE001 - whatever the compiler throws
             return {"compiled": False, "message": f"{type(error).__name__}: {error}"}
-        self._baseline = compiled
+        self._compiled = compiled
         return {"compiled": True}
+
+    def do_use(self, baseline: str) -> Message:
+        """Choose what is timed as the baseline: ``eager`` or ``compile``."""
+        compiled = baseline == "compile"
+        self._baseline = self._compiled if compiled else self._loaded().model
+        return {}
 
     def end(self) -> None:
         """Let go of the problem and of the candidates' memory."""
@@ -289,7 +296,7 @@ class Session:
             self._blocks.close_opened()
         if self._reference is not None:
             self._reference.unload()
-        self._reference = self._baseline = None
+        self._reference = self._baseline = self._compiled = None
 
     def forget_calls(self) -> None:
         """Let go of the inputs and outputs of the last burst."""

@@ -20,6 +20,7 @@ from pytest_kernelbench.engine.clients import (
     OracleMemoryError,
     TimeBudget,
 )
+from pytest_kernelbench.engine.telemetry import Telemetry
 from pytest_kernelbench.model import Audit, EvalRequest, Resources, Trial, Verdict
 
 
@@ -62,6 +63,7 @@ class Findings:
     environment: dict[str, str] = field(default_factory=dict)
     unscorable: str = ""
     timing: dict[str, Any] = field(default_factory=dict)
+    telemetry: dict[str, float] = field(default_factory=dict)
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -111,6 +113,7 @@ class Pairing:
     place: Place
     device_kind: str
     """``cpu`` or ``cuda``."""
+    telemetry: Telemetry | None
     seeds: Seeds
     findings: Findings
     budget: TimeBudget

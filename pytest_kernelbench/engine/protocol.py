@@ -66,7 +66,7 @@ class DeviceProtocol:
     def time(self) -> None:
         """Sample pairs of bursts until enough is known or the time is spent."""
         if self._options.baseline != "eager":
-            self._compile_baseline()
+            self._choose_baseline()
         systematic = SYSTEMATIC[self._kind, self._stage.has_weights]
         sampler = Sampler(
             self._options,
@@ -76,18 +76,18 @@ class DeviceProtocol:
             self._pairing.clock,
         )
         self._pair(sampler)  # settles clocks and tells how long a call takes
+        self._watch()
         for _ in range(_ROUNDS):
             sampler.start()
             while not sampler.is_done():
                 self._pair(sampler)
+                self._look()
             if self._clocks_agree(sampler):
                 break
         else:
             raise KernelFault(Verdict.INTEGRITY, _disagreement(sampler))
         self._require_idle_device(sampler)
-        if sampler.speedup().value > _REVIEW_SPEEDUP:
-            self._findings.note(f"speedup above {_REVIEW_SPEEDUP:g}x: worth a review")
-        self._findings.limits += sampler.limits()
+        self._remark(sampler)
         self._findings.timing = {
             "runtime": summarize(sampler.kernel_seconds),
             "baseline": Baseline(
@@ -97,13 +97,50 @@ class DeviceProtocol:
             "decisive_speedup": sampler.decisive_speedup(),
         }
 
-    def _compile_baseline(self) -> None:
+    def _choose_baseline(self) -> None:
+        """Compile the problem; ``best`` is the quicker of both."""
         reply = self._pairing.oracle.ask(self._options.build_timeout, do="compile")
-        if reply["compiled"]:
-            self._baseline_kind = "compile"
-        else:
+        if not reply["compiled"]:
             why = first_line(reply["message"])
             self._findings.note(f"torch.compile failed, baseline is eager: {why}")
+            return
+        self._use_baseline("compile")
+        if self._options.baseline == "compile":
+            return
+        compiled = statistics.median(self._solo_baseline(self._bursts.most_calls))
+        self._use_baseline("eager")
+        eager = statistics.median(self._solo_baseline(self._bursts.most_calls))
+        if compiled < eager:
+            self._use_baseline("compile")
+
+    def _use_baseline(self, kind: Literal["eager", "compile"]) -> None:
+        self._pairing.oracle.ask(self._options.timeout, do="use", baseline=kind)
+        self._baseline_kind = kind
+
+    def _watch(self) -> None:
+        """Begin to record what the GPU does; strangers on it are those not ours."""
+        if self._pairing.telemetry is not None:
+            self._pairing.telemetry.start(self._pairing.place.processes())
+
+    def _look(self) -> None:
+        if self._pairing.telemetry is not None:
+            self._pairing.telemetry.look()
+
+    def _remark(self, sampler: Sampler) -> None:
+        """What a reader should know besides the numbers."""
+        findings, telemetry = self._findings, self._pairing.telemetry
+        if sampler.speedup().value > _REVIEW_SPEEDUP:
+            findings.note(f"speedup above {_REVIEW_SPEEDUP:g}x: worth a review")
+        host, device = sampler.kernel_host(), sampler.kernel_median()
+        if self._kind == "cuda" and host > device:
+            findings.note(
+                f"launch-bound: the host takes {host * 1e6:.0f} us to issue a call "
+                f"that takes the device {device * 1e6:.1f} us"
+            )
+        findings.limits += sampler.limits()
+        if telemetry is not None:
+            findings.telemetry = telemetry.figures()
+            findings.notes += telemetry.notes()
 
     def _pair(self, sampler: Sampler) -> None:
         """One burst of each side over equal inputs, in an order that is drawn."""

@@ -154,6 +154,10 @@ class Sampler:
         ordered = sorted(self.baseline_seconds)
         return ordered[len(ordered) // 10]
 
+    def kernel_host(self) -> float:
+        """Seconds that the kernel's process says it takes to issue a call."""
+        return statistics.median(kernel.host for kernel, _ in self._pairs)
+
     def kernel_median(self) -> float:
         return statistics.median(self.kernel_seconds)
 

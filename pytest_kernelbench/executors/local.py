@@ -27,6 +27,7 @@ from pytest_kernelbench.engine.clients import OracleProcess
 from pytest_kernelbench.engine.controller import evaluate
 from pytest_kernelbench.engine.launcher import CandidateLauncher
 from pytest_kernelbench.engine.sandbox import Sandboxed, Worker, base_environment
+from pytest_kernelbench.engine.telemetry import telemetry_of
 from pytest_kernelbench.errors import ExecutorError, KernelBenchError
 from pytest_kernelbench.executors.gpus import Gpu, visible_gpus
 from pytest_kernelbench.executors.places import Place, Places
@@ -142,6 +143,7 @@ class LocalBench:
         slots: threading.BoundedSemaphore,
     ) -> None:
         self.device_kind = "cuda" if gpu else "cpu"
+        self.telemetry = telemetry_of(gpu.uuid) if gpu else None
         self.builds = builds
         self.audits = audits
         self._environment = _environment(gpu)
@@ -149,6 +151,10 @@ class LocalBench:
         self._build_slots = slots
         self._quiet = _Quiet() if gpu is None else None
         self._oracle: OracleProcess | None = None
+        # What it compiles must not come from where a kernel could have put it.
+        self._scratch = tempfile.TemporaryDirectory(
+            prefix="kernelbench-oracle-", ignore_cleanup_errors=True
+        )
         self._places = Places(
             _GPU_PLACES if gpu else 1,
             _lease_path(gpu.uuid if gpu else "cpu"),
@@ -175,7 +181,13 @@ class LocalBench:
         if oracle is not None and not (oracle.usable and _answers(oracle)):
             self._drop_oracle()  # whoever ended it, this kernel has not run yet
         if self._oracle is None:
-            worker = Worker("pytest_kernelbench.engine.oracle", self._environment)
+            compilers = {
+                "TORCHINDUCTOR_CACHE_DIR": f"{self._scratch.name}/inductor",
+                "TRITON_CACHE_DIR": f"{self._scratch.name}/triton",
+            }
+            worker = Worker(
+                "pytest_kernelbench.engine.oracle", self._environment | compilers
+            )
             with contextlib.suppress(ChannelError):
                 worker.channel.send({"device": self.device_kind})
             worker.wait_ready()
@@ -191,6 +203,7 @@ class LocalBench:
         self._places.close()
         self.launcher.close()
         self._drop_oracle()
+        self._scratch.cleanup()
 
 
 def _answers(oracle: OracleProcess) -> bool:

@@ -44,6 +44,10 @@ class Place:
         """Whether others' doing has spoilt what happens here; never when alone."""
         self.oracle: OracleClient
 
+    def processes(self) -> set[int]:
+        """Ids of all processes that belong on the device."""
+        return self._places.processes() | {self.oracle.pid}
+
     @contextlib.contextmanager
     def foreground(self) -> Iterator[None]:
         """Wait to be the one that is checked and timed."""
@@ -111,6 +115,11 @@ class Places:
 
     def close(self) -> None:
         self._closed = True
+
+    def processes(self) -> set[int]:
+        with self._changed:
+            places = [one.pid for place in self._taken for one in place.candidates]
+            return {*places, *(one.pid for one in self._builders)}
 
     def _enter(self, place: Place) -> None:
         with self._changed:
