@@ -20,15 +20,32 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from statistics import NormalDist
+import statistics
+from collections.abc import Sequence
 from typing import Literal
 
 from pytest_kernelbench.limits import Limit
 from pytest_kernelbench.model import Change, EvalResult, Interval, Runtime
 
-_NORMAL = NormalDist()
+_NORMAL = statistics.NormalDist()
 _LEVEL = 0.05
 _QUANTILE = _NORMAL.inv_cdf(1 - _LEVEL / 2)
+
+
+_NOISE_OF_A_GPU = 0.01
+_NOISE_OF_A_CPU = 0.2
+
+
+def session_noise(device: str) -> float:
+    """By how much a speedup differs between sessions, where no one has measured it.
+
+    The standard deviation, relative. Paired speedups of equal kernels spread by a
+    quarter of a percent on an H200, and where a process places its buffers moved one
+    by 0.8 %. On a CPU whose neighbours come and go, three kernels differed by 13 to
+    40 % beyond their own intervals: a baseline with threads loses to them what a
+    kernel with one thread does not.
+    """
+    return _NOISE_OF_A_CPU if device == "cpu" else _NOISE_OF_A_GPU
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +111,20 @@ def change(
         before=then.runtime,
         noise=between_sessions(noise),
     )
+
+
+def noise_beyond(speedups: Sequence[Interval]) -> tuple[float, float]:
+    """By how much equal kernels differed between sessions, relative.
+
+    Returns:
+        The standard deviation that was seen, and what is left of it beyond the
+        intervals of the sessions themselves: what ``--kb-session-noise`` is.
+    """
+    seen = statistics.variance(math.log(speedup.value) for speedup in speedups)
+    own = statistics.fmean(
+        ((_down(speedup) + _up(speedup)) / 2 / _QUANTILE) ** 2 for speedup in speedups
+    )
+    return math.sqrt(seen), math.sqrt(max(seen - own, 0.0))
 
 
 def is_faster(now: EvalResult, then: Earlier, *, noise: float, alpha: float) -> bool:

@@ -239,9 +239,8 @@ OPTIONS = (
     _row(
         "session-noise",
         values.fraction,
-        "by how much a speedup differs between sessions (standard deviation)",
+        "standard deviation of speedups between sessions (default: 1%; on a CPU 20%)",
         metavar="SHARE",
-        default=0.01,
     ),
     _row(
         "html",

@@ -126,16 +126,24 @@ class Evaluations:
         elif (error := raw.exception()) is not None:
             judged.set_exception(_explained(error))
         else:
-            result = judge(request.identified(raw.result()), request.options)
-            result = require_assurance(result, self._min_assurance)
-            if self._past is not None:
-                result = self._past.judged(result, request.options.alpha)
+            try:
+                result = self._judged(raw.result(), request)
+            except Exception as trouble:  # noqa: BLE001  whoever waits must hear of it
+                judged.set_exception(_explained(trouble))
+                return
             # Written before anyone is told: whoever has seen a result can rely on it.
             with self._lock:
                 self._results[request.key] = result
                 for nodeid in self._nodeids[request.key]:
                     self._write(request, nodeid)
             judged.set_result(result)
+
+    def _judged(self, result: EvalResult, request: EvalRequest) -> EvalResult:
+        result = judge(request.identified(result), request.options)
+        result = require_assurance(result, self._min_assurance)
+        if self._past is None:
+            return result
+        return self._past.judged(result, request.options.alpha)
 
     def _write(self, request: EvalRequest, nodeid: str) -> None:
         if self.journal is not None:

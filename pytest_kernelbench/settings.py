@@ -59,7 +59,7 @@ class Settings:
     record_file: Path | None
     update_records: bool
     max_regression: float
-    session_noise: float
+    session_noise: float | None
     html: Path | None
     resume: bool
     min_assurance: str | None

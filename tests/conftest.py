@@ -41,6 +41,8 @@ class Kernels:
         self.pytester = pytester
         self.mode = mode
         self.log = pytester.path / "events.log"
+        self.always: tuple[str, ...] = ()
+        """Words of every run."""
 
     def add(
         self,
@@ -58,7 +60,7 @@ class Kernels:
         return path
 
     def run(self, *words: str) -> pytest.RunResult:
-        words = ("--kb-executor=fake", "-p", "no:anyio", *words)
+        words = ("--kb-executor=fake", "-p", "no:anyio", *self.always, *words)
         if self.mode == "inprocess":
             return self.pytester.runpytest_inprocess(*words)
         return self.pytester.runpytest_subprocess("-n2", *words)
@@ -77,7 +79,7 @@ class Kernels:
         workers = [] if self.mode == "inprocess" else ["-n2"]
         return [
             *(sys.executable, "-m", "pytest", "-p", "no:anyio"),
-            *("--kb-executor=fake", *workers, *words),
+            *("--kb-executor=fake", *workers, *self.always, *words),
         ]
 
 

@@ -10,20 +10,30 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pytest_kernelbench.cli import doctoring, on_modal, reporting, starting
+from pytest_kernelbench.cli import (
+    comparing,
+    doctoring,
+    on_modal,
+    reporting,
+    saved_runs,
+    starting,
+)
 from pytest_kernelbench.errors import KernelBenchError
 
-GROUPS = (starting, doctoring, reporting, on_modal)
+GROUPS = (starting, doctoring, saved_runs, comparing, reporting, on_modal)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 for success, 1 with one line on stderr for trouble."""
+    """Run one command; 0 for success, else 1, with one line on stderr for trouble.
+
+    Trouble is 2 where 1 is an answer, such as that something got worse.
+    """
     chosen = _parser().parse_args(arguments)
     try:
         return int(chosen.carry_out(chosen))
     except KernelBenchError as error:
         print(f"pytest-kernelbench: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+        return int(getattr(chosen, "trouble", 1))
 
 
 def _parser() -> argparse.ArgumentParser:

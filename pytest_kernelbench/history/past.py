@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pytest_kernelbench.changes import change, worse
+from pytest_kernelbench.changes import change, session_noise, worse
 from pytest_kernelbench.gates import judge_change
 from pytest_kernelbench.history.known import Known, Records, SavedRuns, Unknown
 from pytest_kernelbench.model import EvalResult, Verdict
@@ -48,7 +48,7 @@ class Past:
             then = known.earlier(result)
         except Unknown as error:
             return _uncompared(result, error, gated=bool(known.required))
-        noise = self._noise
+        noise = self._noise or session_noise(result.device)
         if result.change is None:
             changed = change(result, then, noise=noise, least=self._least)
             result = msgspec.structs.replace(result, change=changed)

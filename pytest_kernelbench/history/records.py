@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_kernelbench.changes import Earlier, is_faster
+from pytest_kernelbench.changes import Earlier, is_faster, session_noise
 from pytest_kernelbench.errors import RunFileError
 from pytest_kernelbench.history.comparable import differing, other_problem
 from pytest_kernelbench.model import EvalResult, Interval, Verdict
@@ -132,7 +132,7 @@ def updated(
     records: Mapping[Key, Record],
     results: Iterable[EvalResult],
     *,
-    noise: float,
+    noise: float | None,
     alpha: float,
     across: bool,
 ) -> Update:
@@ -141,7 +141,7 @@ def updated(
     Args:
         records: As they are.
         results: Of a run that has passed.
-        noise: Standard deviation between sessions, relative.
+        noise: Standard deviation between sessions, relative; None for the device's.
         alpha: Probability that chance raises one.
         across: Whether other versions may be compared.
     """
@@ -150,7 +150,8 @@ def updated(
 
     def faster(now: EvalResult, held: Record) -> bool:
         then, share = held.earlier(now, ""), alpha / len(by_key)
-        return is_faster(now, then, noise=noise, alpha=share)
+        deviation = noise or session_noise(now.device)
+        return is_faster(now, then, noise=deviation, alpha=share)
 
     for key, found in by_key.items():
         if len({(one.kernel_digest, one.speedup) for one in found}) > 1:

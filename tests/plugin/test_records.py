@@ -7,6 +7,14 @@ import json
 import pytest
 
 both_modes = pytest.mark.both_modes
+
+
+@pytest.fixture(autouse=True)
+def as_on_a_gpu(kernels):
+    """The noise between sessions that a GPU has; on a CPU little would be certain."""
+    kernels.always = ("--kb-session-noise=1%",)
+
+
 FILE = "--kb-record-file=records.jsonl"
 UPDATE = (FILE, "--kb-update-records")
 

@@ -14,6 +14,12 @@ from pytest_kernelbench.runs import read_run
 both_modes = pytest.mark.both_modes
 
 
+@pytest.fixture(autouse=True)
+def as_on_a_gpu(kernels):
+    """The noise between sessions that a GPU has; on a CPU little would be certain."""
+    kernels.always = ("--kb-session-noise=1%",)
+
+
 def saved(kernels, device="fake-cpu"):
     return sorted((kernels.pytester.path / ".kernelbench" / device).glob("*.json"))
 
