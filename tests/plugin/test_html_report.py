@@ -76,14 +76,13 @@ def test_kept_runs_are_found_by_name_and_without_one_all_are_taken(kernels, caps
     assert "a 1.20x 1.40x" in page_of(here / "out.html").texts("tr")
     assert main(["report", "try1", *where]) == 0
     assert "History" not in page_of(here / "out.html").texts("h3")
-    assert main(["report", "try3", *where]) == 1
+    assert main(["report", "try3", *where]) == 2
     assert "no saved run 'try3'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "no such file"),
         ("{}", "not a saved run"),
         ("<html>", "not a saved run"),
         (edited("outcome", "outcam"), "not a saved run: .* `outcome`"),
@@ -93,12 +92,19 @@ def test_kept_runs_are_found_by_name_and_without_one_all_are_taken(kernels, caps
 )
 def test_what_is_no_saved_run_is_one_line(tmp_path, capsys, content, said):
     path = tmp_path / "run.json"
-    if content is not None:
-        path.write_text(content)
-    assert main(["report", str(path), "-o", str(tmp_path / "out.html")]) == 1
+    path.write_text(content)
+    assert main(["report", str(path), "-o", str(tmp_path / "out.html")]) == 2
     assert re.fullmatch(
         rf"pytest-kernelbench: .*run\.json: .*{said}.*\n", capsys.readouterr().err
     )
+    assert not (tmp_path / "out.html").exists()
+
+
+def test_where_no_run_was_kept_it_says_how_to_keep_one(tmp_path, capsys):
+    where = ["--storage", str(tmp_path), "-o", str(tmp_path / "out.html")]
+    for names in ([], ["monday.json"]):
+        assert main(["report", *names, *where]) == 2
+        assert "no saved run in" in capsys.readouterr().err
     assert not (tmp_path / "out.html").exists()
 
 
@@ -106,7 +112,7 @@ def test_a_page_that_cannot_be_written_is_one_line(kernels, capsys):
     kernels.add("a")
     kernels.run("--kb-json=run.json")
     here = kernels.pytester.path
-    assert main(["report", f"{here}/run.json", "-o", f"{here}/run.json/x.html"]) == 1
+    assert main(["report", f"{here}/run.json", "-o", f"{here}/run.json/x.html"]) == 2
     assert "x.html: not written: " in capsys.readouterr().err
 
 

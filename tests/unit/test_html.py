@@ -57,6 +57,7 @@ FULL = evaluated(
         ),
     ),
     environment={"torch": "2.11"},
+    telemetry={"sm_clock_mhz": 1980.0, "power_w": 412.5},
 )
 
 
@@ -102,6 +103,7 @@ class TestWhatIsOnThePage:
             "Limit: the clock is too coarse",
             "Note: built with slim headers",
             "Stages: build 4.20 s, timing 2.00 s",
+            "The GPU meanwhile: sm_clock_mhz 1980, power_w 412.5",
             "FASTER 1.11x [1.10,1.12] against origin/main",
         ):
             assert text in told.text
