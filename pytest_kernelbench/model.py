@@ -124,6 +124,8 @@ class Options(_Data, frozen=True, kw_only=True):
     min_speedup: float | None = None
     max_runtime: float | None = None
     """Seconds."""
+    max_regression: float | None = None
+    """By how much longer than its base the kernel may take, relative."""
     alpha: float = 0.01
     """Probability that a kernel which keeps its limits fails one by chance."""
 
@@ -138,6 +140,14 @@ class EvalRequest(_Data, frozen=True, kw_only=True):
     options: Options = Options()
     attempt: int = 0
     """Counts repeated runs of one item, so that a rerun is not the cached result."""
+    base: Kernel | None = None
+    """An earlier version to be timed beside it; its path is ``REF:path``."""
+
+    @property
+    def most_seconds(self) -> float:
+        """What its limits allow: a suspect and its base are measured twice."""
+        once = self.options.build_timeout + self.options.timeout
+        return once if self.base is None else 4 * once
 
     @property
     def key(self) -> str:
@@ -234,7 +244,8 @@ class Change(_Data, frozen=True, kw_only=True):
     against: str
     """Such as ``origin/main``, a saved run's name, or the record file."""
     speedup: Interval
-    """Time before / time now: above 1 is faster."""
+    """Time before / time now: above 1 is faster. Measured against a base, with the
+    interval that decides: at ``Options.alpha``."""
     before: Runtime | None = None
     """None where only a speedup was kept."""
     noise: float | None = None

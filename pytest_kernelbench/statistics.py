@@ -22,6 +22,11 @@ call 72 % of equal kernels faster, where the procedure below does so in 0.8 %.
   each alpha / n (Bonferroni), so alpha is the chance that a run in which all kernels
   keep their limits fails one. The systematic part grows with the level like a normal
   deviate: what was measured of it is its 95 % half-width.
+* Base against head: each is paired with the other in rounds whose order is turned
+  around every time, so that a steady drift cancels. What every side differs by from
+  itself, one round to the next, is the noise floor (A/A) of this very run. A change
+  counts only where the whole interval lies beyond the smallest change worth a name
+  and beyond that floor.
 * A single runtime is reported as a median with the interval between two order
   statistics (binomial, normal approximation): no shape is assumed.
 
@@ -33,6 +38,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from typing import Literal
 
 from pytest_kernelbench.model import Interval, Options, Runtime
 
@@ -43,6 +49,10 @@ _NORMAL = statistics.NormalDist()
 _TRIM = 0.2
 _DECIDED_HALF_WIDTH = 0.03
 """A decided threshold stops sampling only once the speedup is known this well."""
+SMALLEST_CHANGE = 0.01
+"""A change counts only if it is certainly larger, relative."""
+_SAME = 1 + 2 * SMALLEST_CHANGE
+"""An interval between this and its inverse is that of an equal."""
 
 
 def speedup_interval(
@@ -126,6 +136,45 @@ def may_stop(log_ratios: Sequence[float], systematic: float, options: Options) -
 
 def _half_width(interval: Interval) -> float:
     return math.log(interval.high / interval.low) / 2
+
+
+def noise_floor(sides: Sequence[Sequence[float]]) -> float:
+    """By how much sides differ from themselves, relative: the A/A of a comparison.
+
+    Args:
+        sides: per side, the seconds of a call in each round. A round and the next
+            mirror each other; the differences of all sides are taken together.
+    """
+    differences = [
+        math.log(seconds[index]) - math.log(seconds[index + 1])
+        for seconds in sides
+        for index in range(0, len(seconds) - 1, 2)
+    ]
+    interval = speedup_interval(differences)
+    return max(interval.high, 1 / interval.low) - 1
+
+
+def change_of(
+    speedup: Interval, noise: float
+) -> Literal["FASTER", "SAME", "SLOWER", "AMBIGUOUS"]:
+    """What to call a change: by where its whole interval lies.
+
+    Args:
+        speedup: of the head over the base.
+        noise: what equal kernels differ by in the same run, relative.
+    """
+    least = 1 + max(SMALLEST_CHANGE, noise)
+    if speedup.high < 1 / least:
+        return "SLOWER"
+    if speedup.low > least:
+        return "FASTER"
+    is_close = speedup.low > 1 / _SAME and speedup.high < _SAME
+    return "SAME" if is_close else "AMBIGUOUS"
+
+
+def regression_limit(allowed: float) -> float:
+    """The speedup below which a kernel takes longer by more than is allowed."""
+    return 1 / (1 + allowed)
 
 
 def summarize(samples: Sequence[float]) -> Runtime:

@@ -40,7 +40,8 @@ class BuildDirectory:
         self.path = path
         self._built = path.with_suffix(".built")
         name = Path(request.kernel.path).stem.replace(".", "_") or "kernel"
-        self.source = path / f"{name}{_SUFFIXES[request.kernel.language]}"
+        self.language = request.kernel.language
+        self.source = path / f"{name}{_SUFFIXES[self.language]}"
 
     def prepare(self, source: str) -> None:
         """Lay out the directory, empty unless an earlier build ended well."""
@@ -81,15 +82,22 @@ class BuildCache:
         self._closed = True
 
     @contextlib.contextmanager
-    def directory(self, request: EvalRequest) -> Iterator[BuildDirectory]:
+    def directory(
+        self, request: EvalRequest, *, patient: bool = True
+    ) -> Iterator[BuildDirectory]:
         """The directory for a request's kernel, locked until the block ends.
+
+        Args:
+            request: whose kernel is to be built.
+            patient: wait for whoever else builds the same; else build it apart, which
+                is for those who hold another directory's lock already.
 
         Raises:
             ExecutorError: the cache cannot be written.
         """
         if not request.options.reuse:
-            with private_directory() as private:
-                yield _prepared(private / "build", request)
+            with _throwaway(request) as directory:
+                yield directory
             return
         key = _build_key(request)
         try:
@@ -101,6 +109,10 @@ class BuildCache:
             raise ExecutorError(f"cannot write the build cache: {error}") from None
         with lock:
             while not locked(lock):
+                if not patient:
+                    with _throwaway(request) as directory:
+                        yield directory
+                    return
                 if self._closed:
                     raise ExecutorError("the executor was closed")
                 time.sleep(_LOCK_PAUSE)
@@ -110,6 +122,12 @@ class BuildCache:
             finally:
                 # A candidate may have owned it; the next must not be able to.
                 give_to(os.getuid(), directory.path)
+
+
+@contextlib.contextmanager
+def _throwaway(request: EvalRequest) -> Iterator[BuildDirectory]:
+    with private_directory() as private:
+        yield _prepared(private / "build", request)
 
 
 def locked(file: IO[str]) -> bool:

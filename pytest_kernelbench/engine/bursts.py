@@ -111,6 +111,24 @@ class Bursts:
         self._pairing.seeds.choices.shuffle(redraws)
         return redraws
 
+    def warm_up(self) -> None:
+        """Compile, autotune and fill caches on inputs that count for nothing."""
+        burst = self.draw(1)
+        self.fill(burst)
+        self.kernel(burst, "first call")
+
+    def check(self, trials: int) -> None:
+        """Verify as many calls."""
+        remaining = trials
+        while remaining > 0:
+            burst = self.draw(min(remaining, self.most_calls))
+            self.fill(burst)
+            self.kernel(burst, "check")
+            self.freeze(burst)
+            for call in range(len(burst.places)):
+                self.verify(burst, call)
+            remaining -= len(burst.places)
+
     def fill(self, burst: Burst) -> None:
         self._pairing.ask_oracle(do="fill", seeds=burst.seeds, redraws=burst.redraws)
 

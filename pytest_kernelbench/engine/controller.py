@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from pytest_kernelbench.engine.base import Base, request_of_base
 from pytest_kernelbench.engine.bench import Bench, Place
 from pytest_kernelbench.engine.builds import BuildDirectory
 from pytest_kernelbench.engine.channel import Message
@@ -28,9 +29,10 @@ from pytest_kernelbench.engine.pairing import Findings, Pairing, Seeds
 from pytest_kernelbench.engine.protocol import DeviceProtocol
 from pytest_kernelbench.engine.sandbox import Sandboxed, private_directory
 from pytest_kernelbench.engine.setup import audited, fills_device, load_problem
+from pytest_kernelbench.engine.suspects import beside_base, not_compared
 from pytest_kernelbench.errors import ExecutorError
 from pytest_kernelbench.model import EvalRequest, EvalResult, Options, Verdict
-from pytest_kernelbench.text import printable
+from pytest_kernelbench.text import first_line, printable
 
 _MAX_LOG = 16_000
 
@@ -46,21 +48,28 @@ def evaluate(request: EvalRequest, bench: Bench) -> EvalResult:
         ProblemError: the problem is at fault.
         ExecutorError: nobody can tell, because the place where it ran failed.
     """
-    try:
-        return _Evaluation(request, bench, alone=False).run()
-    except DisturbedError:
-        return _Evaluation(request, bench, alone=True).run()
+
+    def once(asked: EvalRequest, again: int) -> EvalResult:
+        try:
+            return _Evaluation(asked, bench, again, alone=asked.base is not None).run()
+        except DisturbedError:
+            return _Evaluation(asked, bench, again, alone=True).run()
+
+    return beside_base(request, once)
 
 
 class _Evaluation:
-    def __init__(self, request: EvalRequest, bench: Bench, *, alone: bool) -> None:
+    def __init__(
+        self, request: EvalRequest, bench: Bench, again: int, *, alone: bool
+    ) -> None:
         self._request = request
         self._options: Options = request.options
         self._bench = bench
         self._alone = alone
-        self._seeds = Seeds(request)
+        self._seeds = Seeds(request, again)
         self._findings = Findings()
         self._assurance: Literal["L1", "L2"] | None = None
+        self._base: Base | None = None
 
     def run(self) -> EvalResult:
         started = time.monotonic()
@@ -86,10 +95,13 @@ class _Evaluation:
 
     def _carry_out(self, process: Sandboxed, build: BuildDirectory) -> None:
         candidate = CandidateClient(process)
-        self._build(candidate, process, build)
+        self._findings.built = False
+        self._build(candidate, process, build, "build")
+        self._findings.built = True
         if not self._alone and self._judged(candidate, process, build, alone=False):
             return
-        self._judged(candidate, process, build, alone=True)
+        with self._built_base() as self._base:
+            self._judged(candidate, process, build, alone=True)
 
     def _judged(
         self,
@@ -101,6 +113,8 @@ class _Evaluation:
     ) -> bool:
         """Judge it at a place at the device; False if it needs more room than that."""
         with self._bench.place(process, alone=alone) as place:
+            if self._base is not None:
+                place.candidates.append(self._base.process)
             try:
                 pairing = self._pairing(candidate, place)
                 with self._findings.stage("prepare"):
@@ -125,20 +139,47 @@ class _Evaluation:
             )
 
     def _build(
-        self, candidate: CandidateClient, process: Sandboxed, build: BuildDirectory
+        self,
+        candidate: CandidateClient,
+        process: Sandboxed,
+        build: BuildDirectory,
+        stage: str,
     ) -> None:
-        entry = "ModelNew" if self._request.kernel.language == "python" else "forward"
-        with self._bench.building(process), self._findings.stage("build"):
-            self._findings.built = False
+        with self._bench.building(process), self._findings.stage(stage):
             candidate.ask(
                 "build",
                 TimeBudget(self._options.build_timeout),
                 do="build",
                 path=str(build.source),
-                language=self._request.kernel.language,
-                entry=entry,
+                language=build.language,
+                entry="ModelNew" if build.language == "python" else "forward",
             )
-            self._findings.built = True
+
+    @contextlib.contextmanager
+    def _built_base(self) -> Iterator[Base | None]:
+        """The base in a process of its own, built and paused, if it comes that far."""
+        request = request_of_base(self._request)
+        if request is None or not self._is_timed():
+            yield None
+            return
+        # Not patient: the base of one evaluation may be the kernel of another.
+        builds = self._bench.builds.directory(request, patient=False)
+        with private_directory() as private, builds as build:
+            process = self._launch(private, build)
+            try:
+                base = Base(process, build)
+                yield base if self._builds_base(base) else None
+            finally:
+                process.kill()
+
+    def _builds_base(self, base: Base) -> bool:
+        try:
+            self._build(base.candidate, base.process, base.build, "base build")
+        except KernelFault as fault:
+            self._not_compared(f"{fault.verdict}: {first_line(fault.reason)}")
+            return False
+        base.candidate.pause()
+        return True
 
     def _pairing(self, candidate: CandidateClient, place: Place) -> Pairing:
         return Pairing(
@@ -170,8 +211,24 @@ class _Evaluation:
                 protocol.check()
                 findings.correct = True
             if self._is_timed():
-                with findings.stage("timing"):
-                    protocol.time()
+                self._time(protocol, pairing, contract)
+
+    def _time(
+        self, protocol: DeviceProtocol, pairing: Pairing, contract: Message
+    ) -> None:
+        findings, rival = self._findings, None
+        if self._base is not None:
+            # Only now, when the kernel is known to be right, does it use the device.
+            with findings.stage("base"):
+                rival = self._base.joined(pairing, contract)
+        with findings.stage("timing"):
+            protocol.time(rival)
+        if rival is not None and rival.fault:
+            self._not_compared(rival.fault)
+
+    def _not_compared(self, why: str) -> None:
+        assert self._request.base is not None
+        self._findings.note(not_compared(self._request.base, f"the base is {why}"))
 
     def _inspect(self, build: BuildDirectory) -> None:
         findings = self._findings

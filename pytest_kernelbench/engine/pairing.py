@@ -32,10 +32,12 @@ class Seeds:
     so that none can leave answers for the next.
     """
 
-    def __init__(self, request: EvalRequest) -> None:
+    def __init__(self, request: EvalRequest, again: int = 0) -> None:
         seed, attempt = request.options.seed, request.attempt
         kernel = hashlib.sha256(request.kernel.source.encode()).hexdigest()
         self._master = f"{seed}/{attempt}/{request.problem.id}/{kernel}"
+        if again:
+            self._master += f"/{again}"
         self._inputs = 0
         self.choices = random.Random(self.derived("choices"))  # noqa: S311
 

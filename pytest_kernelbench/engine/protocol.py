@@ -10,20 +10,21 @@ from __future__ import annotations
 import statistics
 from typing import Literal
 
-from pytest_kernelbench.engine.bursts import Bursts
+from pytest_kernelbench.engine.bursts import Burst, Bursts, Measured
 from pytest_kernelbench.engine.channel import Message
 from pytest_kernelbench.engine.clients import KernelFault
 from pytest_kernelbench.engine.pairing import Pairing
+from pytest_kernelbench.engine.rival import Rival
 from pytest_kernelbench.engine.sampling import SYSTEMATIC, Sampler
 from pytest_kernelbench.engine.setup import set_up
 from pytest_kernelbench.model import Baseline, Verdict
 from pytest_kernelbench.statistics import summarize
 from pytest_kernelbench.text import first_line
 
+Side = Literal["base", "baseline", "kernel"]
+
 _ROUNDS = 3
 """Times that clocks may disagree before it is the kernel's doing and not the noise's."""
-_CLOCK_SHARE = 0.1
-"""Of a claimed runtime by which the clocks of honest kernels may disagree."""
 _REVIEW_SPEEDUP = 10.0
 _VERIFIED_BURSTS = 0.5
 """The share of timed bursts of which one call is verified."""
@@ -44,27 +45,16 @@ class DeviceProtocol:
         self._stage = set_up(pairing, contract)
         self._bursts = Bursts(pairing, self._stage)
         self._baseline_kind: Literal["eager", "compile"] = "eager"
+        self._backwards = False
 
     def warm_up(self) -> None:
-        """Compile, autotune and fill caches on inputs that count for nothing."""
-        burst = self._bursts.draw(1)
-        self._bursts.fill(burst)
-        self._bursts.kernel(burst, "first call")
+        self._bursts.warm_up()
 
     def check(self) -> None:
-        """Verify as many calls as there shall be trials."""
-        remaining = self._options.trials
-        while remaining > 0:
-            burst = self._bursts.draw(min(remaining, self._bursts.most_calls))
-            self._bursts.fill(burst)
-            self._bursts.kernel(burst, "check")
-            self._bursts.freeze(burst)
-            for call in range(len(burst.places)):
-                self._bursts.verify(burst, call)
-            remaining -= len(burst.places)
+        self._bursts.check(self._options.trials)
 
-    def time(self) -> None:
-        """Sample pairs of bursts until enough is known or the time is spent."""
+    def time(self, rival: Rival | None = None) -> None:
+        """Sample rounds of bursts until enough is known or the time is spent."""
         if self._options.baseline != "eager":
             self._choose_baseline()
         systematic = SYSTEMATIC[self._kind, self._stage.has_weights]
@@ -75,17 +65,20 @@ class DeviceProtocol:
             self._pairing.budget,
             self._pairing.clock,
         )
-        self._pair(sampler)  # settles clocks and tells how long a call takes
+        self._round(sampler, rival)  # settles clocks and tells how long a call takes
         self._watch()
         for _ in range(_ROUNDS):
             sampler.start()
-            while not sampler.is_done():
-                self._pair(sampler)
+            if rival is not None:
+                rival.start()
+            while not self._is_done(sampler, rival):
+                self._round(sampler, rival)
                 self._look()
-            if self._clocks_agree(sampler):
+            if sampler.clocks_agree():
                 break
         else:
-            raise KernelFault(Verdict.INTEGRITY, _disagreement(sampler))
+            raise KernelFault(Verdict.INTEGRITY, sampler.disagreement())
+        change = None if rival is None else rival.change()
         self._require_idle_device(sampler)
         self._remark(sampler)
         self._findings.timing = {
@@ -95,7 +88,14 @@ class DeviceProtocol:
             ),
             "speedup": sampler.speedup(),
             "decisive_speedup": sampler.decisive_speedup(),
+            "change": change,
         }
+
+    def _is_done(self, sampler: Sampler, rival: Rival | None) -> bool:
+        """Rounds go on for the base's sake as long as that is affordable."""
+        if rival is None or rival.is_decided():
+            return sampler.is_done()
+        return sampler.is_spent()
 
     def _choose_baseline(self) -> None:
         """Compile the problem; ``best`` is the quicker of both."""
@@ -142,29 +142,45 @@ class DeviceProtocol:
             findings.telemetry = telemetry.figures()
             findings.notes += telemetry.notes()
 
-    def _pair(self, sampler: Sampler) -> None:
-        """One burst of each side over equal inputs, in an order that is drawn."""
+    def _round(self, sampler: Sampler, rival: Rival | None) -> None:
+        """One burst of each side over equal inputs.
+
+        In an order that is drawn; with a base, every second round mirrors the one
+        before (A-B-B-A), the baseline in the middle.
+        """
         burst = self._bursts.draw(sampler.draw_calls(self._pairing.seeds.choices))
         self._bursts.fill(burst)
-        kernel_first = self._pairing.seeds.choices.random() < 0.5
+        self._backwards = (
+            self._pairing.seeds.choices.random() < 0.5
+            if rival is None or len(sampler) % 2 == 0
+            else not self._backwards
+        )
+        sides: list[Side] = ["base", "baseline", "kernel"]
+        if self._backwards:
+            sides.reverse()
         with self._pairing.place.quiet():
-            if kernel_first:
-                kernel = self._bursts.kernel(burst, "timing")
-                self._bursts.freeze(burst)
-            baseline = self._bursts.baseline(burst)
-            if not kernel_first:
-                kernel = self._bursts.kernel(burst, "timing")
-                self._bursts.freeze(burst)
+            seen = {side: self._run(side, burst, rival) for side in sides}
+        kernel, baseline = seen["kernel"], seen["baseline"]
+        assert kernel is not None
+        assert baseline is not None
         sampler.add(kernel, baseline)
+        if rival is not None:
+            rival.add(seen["base"], kernel, baseline)
         # Drawn only now, when nothing can be added to what was returned.
         if self._pairing.seeds.choices.random() < _VERIFIED_BURSTS:
             call = self._pairing.seeds.choices.randrange(len(burst.places))
             self._bursts.verify(burst, call)
+            if rival is not None:
+                rival.verify(burst, call)
 
-    def _clocks_agree(self, sampler: Sampler) -> bool:
-        """Whether the outer clock bears out what the kernel's own process measured."""
-        hidden, resolution = sampler.hidden_seconds()
-        return hidden <= resolution + _CLOCK_SHARE * sampler.kernel_median()
+    def _run(self, side: Side, burst: Burst, rival: Rival | None) -> Measured | None:
+        if side == "base":
+            return None if rival is None else rival.run(burst)
+        if side == "baseline":
+            return self._bursts.baseline(burst)
+        seen = self._bursts.kernel(burst, "timing")
+        self._bursts.freeze(burst)
+        return seen
 
     def _require_idle_device(self, sampler: Sampler) -> None:
         """The baseline must not have been slower beside the kernel than without it.
@@ -194,12 +210,3 @@ class DeviceProtocol:
             with self._pairing.place.quiet():
                 seconds += self._bursts.baseline(burst).settled
         return seconds
-
-
-def _disagreement(sampler: Sampler) -> str:
-    hidden, _ = sampler.hidden_seconds()
-    claimed = sampler.kernel_median()
-    return (
-        f"its own clock says {claimed * 1e6:.1f} us per call, "
-        f"the outer clock at least {(claimed + hidden) * 1e6:.1f} us"
-    )

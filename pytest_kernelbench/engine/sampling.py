@@ -32,6 +32,9 @@ outer clock does not contradict."""
 _CLOCK_SLACK = 30e-6
 """Seconds of launch cost by which honest kernels differ from PyTorch's own calls."""
 
+_CLOCK_SHARE = 0.1
+"""Of a claimed runtime by which the clocks of honest kernels may disagree."""
+
 SYSTEMATIC = {
     ("cpu", False): (0.01, 2e-6),
     ("cpu", True): (0.01, 2e-6),
@@ -92,20 +95,26 @@ class Sampler:
         self._last_added = now
         self._pairs.append((kernel, baseline))
 
+    def __len__(self) -> int:
+        return len(self._pairs)
+
     def is_done(self) -> bool:
         """Whether enough is known, or the budget or the time limit is spent."""
-        pairs = len(self._pairs)
-        now = self._clock()
-        if pairs and self._slowest_pair > self._budget.remaining:
+        if self.is_spent():
             return True
-        spent = now - self._started
-        if pairs >= _FEW_PAIRS and spent > _OVERTIME * self._options.max_time:
-            return True
-        if pairs < _MIN_PAIRS:
+        if len(self._pairs) < _MIN_PAIRS:
             return False
-        if spent > self._options.max_time:
+        if self._clock() - self._started > self._options.max_time:
             return True
         return may_stop(self.log_ratios, self._systematic_share(), self._options)
+
+    def is_spent(self) -> bool:
+        """Whether no more pair is affordable, whatever there is to be known."""
+        pairs = len(self._pairs)
+        if pairs and self._slowest_pair > self._budget.remaining:
+            return True
+        spent = self._clock() - self._started
+        return pairs >= _FEW_PAIRS and spent > _OVERTIME * self._options.max_time
 
     def _systematic_share(self) -> float:
         share, seconds = self._systematic
@@ -172,6 +181,19 @@ class Sampler:
         """
         hidden, error, slack = self._hidden()
         return hidden, error + slack
+
+    def clocks_agree(self) -> bool:
+        """Whether the outer clock bears out what the kernel's own process measured."""
+        hidden, resolution = self.hidden_seconds()
+        return hidden <= resolution + _CLOCK_SHARE * self.kernel_median()
+
+    def disagreement(self) -> str:
+        hidden, _ = self.hidden_seconds()
+        claimed = self.kernel_median()
+        return (
+            f"its own clock says {claimed * 1e6:.1f} us per call, "
+            f"the outer clock at least {(claimed + hidden) * 1e6:.1f} us"
+        )
 
     def _hidden(self) -> tuple[float, float, float]:
         """Hidden seconds, their uncertainty, and by how much honest kernels differ."""

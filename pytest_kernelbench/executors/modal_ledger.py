@@ -48,8 +48,7 @@ class Ledger:
         """If each used all its time, and each container idled to its end."""
         total, count = 0.0, self._submitted.copy()
         for request in requests:
-            options = request.options
-            seconds = START + options.build_timeout + options.timeout
+            seconds = START + request.most_seconds
             if count[request.device] < self._parallel:
                 seconds += self._size.scaledown_window
             count[request.device] += 1

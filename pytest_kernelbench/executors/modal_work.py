@@ -143,10 +143,9 @@ class Work:
         return reply.ok
 
     def _place(self, request: EvalRequest, gpu: Gpu | None, *, alone: bool) -> Place:
-        options = request.options
         return Place(
             gpu=gpu,
-            limit=container_limit(options.build_timeout + options.timeout),
+            limit=container_limit(request.most_seconds),
             single_use=alone or self._settings.isolation == "container",
             max_containers=1 if alone else self._settings.parallel,
         )

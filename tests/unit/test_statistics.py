@@ -12,8 +12,11 @@ import pytest
 from pytest_kernelbench.model import Interval, Options
 from pytest_kernelbench.statistics import (
     LOOKS,
+    change_of,
     decisive_interval,
     may_stop,
+    noise_floor,
+    regression_limit,
     speedup_interval,
     summarize,
 )
@@ -209,3 +212,68 @@ class TestSummary:
             runtime = summarize([random_.lognormvariate(0, 0.3) for _ in range(60)])
             held.append(runtime.low <= 1.0 <= runtime.high)
         assert share(held) >= 0.93
+
+
+def rounds(random_: random.Random, slowdown: float, count: int, noise: float):
+    """Seconds of base, kernel and baseline in rounds that mirror each other."""
+    drift, made = 1.0, []
+    for index in range(count):
+        sides = [1e-4, 1e-4, 1e-4 * (1 + slowdown)]  # base, baseline, kernel
+        order = (0, 1, 2) if index % 2 else (2, 1, 0)
+        seen = [0.0] * 3
+        for side in order:
+            drift *= 1 + random_.gauss(0, noise / 4)
+            seen[side] = sides[side] * drift * random_.lognormvariate(0, noise)
+        made.append(seen)
+    return [list(side) for side in zip(*made, strict=True)]
+
+
+def changes(slowdown: float, *, noise: float, times: int, count: int = 48):
+    """What is said of so many comparisons, each with its own processes' bias."""
+    random_ = random.Random(11)
+    said = []
+    for _ in range(times):
+        base, baseline, kernel = rounds(random_, slowdown, count, noise)
+        bias = random_.gauss(0, 0.003)
+        ratios = [
+            math.log(b) - math.log(k) + bias for b, k in zip(base, kernel, strict=True)
+        ]
+        floor = noise_floor([base, baseline, kernel])
+        said.append(change_of(speedup_interval(ratios, 0.006), floor))
+    return said
+
+
+class TestAChange:
+    def test_is_not_found_where_there_is_none(self):
+        said = changes(0.0, noise=0.01, times=400)
+        assert said.count("SLOWER") == said.count("FASTER") == 0
+        assert said.count("SAME") > 380
+
+    def test_of_three_percent_is_found(self):
+        assert changes(0.03, noise=0.01, times=200).count("SLOWER") >= 195
+
+    def test_is_as_likely_found_when_it_is_an_improvement(self):
+        assert changes(-0.03, noise=0.01, times=200).count("FASTER") >= 195
+
+    def test_of_one_percent_is_too_small_to_be_called_slower(self):
+        assert changes(0.01, noise=0.01, times=200).count("SLOWER") <= 2
+
+    def test_is_not_found_in_noise_that_hides_it(self):
+        said = changes(0.0, noise=0.2, times=200)
+        assert said.count("SLOWER") == said.count("FASTER") == 0
+
+    def test_is_undecided_beside_noise_of_its_size(self):
+        speedup = Interval(value=0.95, low=0.94, high=0.96)
+        assert change_of(speedup, 0.01) == "SLOWER"
+        assert change_of(speedup, 0.08) == "AMBIGUOUS"
+
+
+def test_the_noise_floor_is_what_sides_differ_by_from_themselves():
+    steady = [[1.0] * 16, [2.0] * 16]
+    assert noise_floor(steady) == pytest.approx(0.0)
+    restless = [[1.0, 1.1] * 8, [2.0, 2.2] * 8]
+    assert noise_floor(restless) == pytest.approx(0.1)
+
+
+def test_a_regression_is_told_by_how_much_longer_a_kernel_takes():
+    assert regression_limit(0.25) == 0.8
