@@ -24,6 +24,7 @@ from pytest_kernelbench.reports.charts import Chart, charts, histories
 from pytest_kernelbench.reports.pictures import can_draw, drawn
 from pytest_kernelbench.reports.sections import Section, arranged, oldest_first
 from pytest_kernelbench.runs import Run, write_whole
+from pytest_kernelbench.text import printable
 
 _WORD_ENDS = re.compile(r"(?<=[_/])")
 HOW_TO_GET_CHARTS = "pip install 'pytest-kernelbench[report]'"
@@ -61,6 +62,7 @@ def page(runs: Sequence[Run]) -> str:
     environment = jinja2.Environment(
         loader=loader,
         autoescape=True,
+        finalize=_harmless,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -94,6 +96,13 @@ def page(runs: Sequence[Run]) -> str:
         version=metadata.version("pytest-kernelbench"),
         absent=wording.ABSENT,
     )
+
+
+def _harmless(value: object) -> object:
+    """What a template is about to show; escaping it for HTML is the library's."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return printable(value)
+    return value
 
 
 def _own(environment: jinja2.Environment, name: str) -> Markup:

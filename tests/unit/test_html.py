@@ -188,7 +188,20 @@ def hashed(text: str) -> str:
 class TestTextOfStrangers:
     @pytest.fixture
     def page(self):
-        return made(run(self.hostile(1)), run(self.hostile(2), day=2))
+        return Page(self.text())
+
+    def text(self) -> str:
+        return html.page([self.hostile_run(1), self.hostile_run(2)])
+
+    def hostile_run(self, number: int):
+        return run(
+            self.hostile(number),
+            unevaluated={HOSTILE: HOSTILE},
+            settings={HOSTILE: [HOSTILE, {HOSTILE: HOSTILE}], "replay": [HOSTILE]},
+            machine={HOSTILE: {HOSTILE: HOSTILE}},
+            commit=dict.fromkeys(("id", "project", "branch", "dirty"), HOSTILE),
+            datetime=f"{HOSTILE}{number}",
+        )
 
     def hostile(self, torch: int):
         return evaluated(
@@ -201,6 +214,14 @@ class TestTextOfStrangers:
             problem_name=HOSTILE,
             device_name=HOSTILE,
             backend=HOSTILE,
+            executor=HOSTILE,
+            unscorable=HOSTILE,
+            telemetry={HOSTILE: 1.0},
+            change=Change(
+                verdict="SLOWER",
+                against=HOSTILE,
+                speedup=Interval(value=0.9, low=0.8, high=1.0),
+            ),
             notes=(HOSTILE,),
             limits=(HOSTILE,),
             stages={HOSTILE: 1.0},
@@ -233,7 +254,7 @@ class TestTextOfStrangers:
         assert page.texts("h4")[0] == "Speedup over PyTorch"
 
     def test_has_no_escape_sequences(self):
-        assert "\x1b" not in html.page([run(self.hostile(1))])
+        assert "\x1b" not in self.text()
 
 
 class TestCharts:
