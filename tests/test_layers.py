@@ -37,7 +37,7 @@ FLOORS = [
 """From the ground up; modules of one folder are one name."""
 
 WITHOUT_PYTEST = ("engine", "problems", "executors", "model", "gates", "kernels")
-HEAVY = ("torch", "modal", "datasets", "numpy", "rich", "asyncio", "msgspec")
+HEAVY = ("torch", "modal", "datasets", "numpy", "rich", "asyncio", "msgspec", "jinja2")
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
