@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from pytest_kernelbench.cli import (
+    auditing,
     comparing,
     doctoring,
     on_modal,
@@ -20,7 +21,7 @@ from pytest_kernelbench.cli import (
 )
 from pytest_kernelbench.errors import KernelBenchError
 
-GROUPS = (starting, doctoring, saved_runs, comparing, reporting, on_modal)
+GROUPS = (starting, doctoring, auditing, saved_runs, comparing, reporting, on_modal)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

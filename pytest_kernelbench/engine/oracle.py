@@ -146,6 +146,7 @@ class Session:
             "free_bytes": self._device.free_bytes(),
             "draws": reference.draws,
             "device_name": self._device.name,
+            "device_kind": self._device.torch_device.type,
             "environment": self._device.environment(),
         }
 

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_kernelbench.engine.audits import AuditCache
 from pytest_kernelbench.engine.channel import Message
-from pytest_kernelbench.engine.pairing import Pairing
-from pytest_kernelbench.model import Audit
+from pytest_kernelbench.engine.clients import OracleClient
+from pytest_kernelbench.engine.pairing import Pairing, Seeds
+from pytest_kernelbench.model import Audit, EvalRequest
 
 ALIGNMENT = 512
 """Bytes, as in ``tensors``, which imports torch."""
@@ -39,16 +41,7 @@ class Stage:
 
 def load_problem(pairing: Pairing) -> Message:
     """Let the oracle load the problem, and learn the form of everything it has."""
-    options, problem = pairing.request.options, pairing.request.problem
-    contract = pairing.oracle.ask(
-        options.timeout,
-        do="load",
-        source=problem.source,
-        name=problem.origin,
-        precision=_PRECISIONS[options.precision],
-        init_seed=pairing.seeds.derived("init"),
-        probe_seed=pairing.seeds.derived("probe"),
-    )
+    contract = _load(pairing.oracle, pairing.request, pairing.seeds)
     pairing.findings.device_name = contract["device_name"]
     pairing.findings.environment = contract["environment"]
     if contract["draws"]:
@@ -58,18 +51,54 @@ def load_problem(pairing: Pairing) -> Message:
     return contract
 
 
+def _load(oracle: OracleClient, request: EvalRequest, seeds: Seeds) -> Message:
+    return oracle.ask(
+        request.options.timeout,
+        do="load",
+        source=request.problem.source,
+        name=request.problem.origin,
+        precision=_PRECISIONS[request.options.precision],
+        init_seed=seeds.derived("init"),
+        probe_seed=seeds.derived("probe"),
+    )
+
+
 def audited(pairing: Pairing, contract: Message) -> Message:
     """The contract and what the problem asks of kernels, before one is on the device."""
     with pairing.findings.stage("audit"):
-        audit = pairing.audits.audit(
-            pairing.oracle,
-            pairing.request.problem,
-            pairing.request.options,
-            seed=pairing.seeds.derived("audit"),
-            environment=(contract["environment"]["torch"], pairing.device_kind),
+        audit = _audit(
+            pairing.oracle, pairing.request, pairing.seeds, pairing.audits, contract
         )
     pairing.findings.tell_audit(audit)
     return contract | {"audit": audit}
+
+
+def audit_alone(
+    oracle: OracleClient, request: EvalRequest, audits: AuditCache
+) -> Audit:
+    """What the problem of a request asks of kernels; there need not be one.
+
+    Raises:
+        ProblemError: it fails by itself.
+    """
+    seeds = Seeds(request)
+    return _audit(oracle, request, seeds, audits, _load(oracle, request, seeds))
+
+
+def _audit(
+    oracle: OracleClient,
+    request: EvalRequest,
+    seeds: Seeds,
+    audits: AuditCache,
+    contract: Message,
+) -> Audit:
+    return audits.audit(
+        oracle,
+        request.problem,
+        request.options,
+        seed=seeds.derived("audit"),
+        environment=(contract["environment"]["torch"], contract["device_kind"]),
+    )
 
 
 def set_up(pairing: Pairing, contract: Message) -> Stage:

@@ -27,11 +27,20 @@ from pytest_kernelbench.engine.clients import OracleProcess
 from pytest_kernelbench.engine.controller import evaluate
 from pytest_kernelbench.engine.launcher import CandidateLauncher
 from pytest_kernelbench.engine.sandbox import Sandboxed, Worker, base_environment
+from pytest_kernelbench.engine.setup import audit_alone
 from pytest_kernelbench.engine.telemetry import telemetry_of
 from pytest_kernelbench.errors import ExecutorError, KernelBenchError
 from pytest_kernelbench.executors.gpus import Gpu, visible_gpus
 from pytest_kernelbench.executors.places import Place, Places
-from pytest_kernelbench.model import EvalRequest, EvalResult, Verdict
+from pytest_kernelbench.model import (
+    Audit,
+    EvalRequest,
+    EvalResult,
+    Kernel,
+    Options,
+    Problem,
+    Verdict,
+)
 
 _NEEDS_CUDA = frozenset(
     {"cuda", "hip", "tilelang", "cute", "cutlass", "thunderkittens"}
@@ -79,6 +88,24 @@ class LocalExecutor:
         if self._closed:  # what was killed by us is not the kernel's crash
             raise ExecutorError("the executor was closed")
         return result
+
+    def audit(self, problem: Problem, device: str, options: Options) -> Audit:
+        """What a problem asks of kernels, without one.
+
+        Raises:
+            ProblemError: the problem fails by itself.
+            ExecutorError: there is no such device, or the oracle was lost.
+        """
+        request = EvalRequest(
+            kernel=Kernel(path="", source=""),
+            problem=problem,
+            device=device,
+            options=options,
+        )
+        found = self._device_for(request)
+        if isinstance(found, EvalResult):
+            raise ExecutorError(found.reason)
+        return self._bench(found).audit(request)
 
     def _device_for(self, request: EvalRequest) -> Gpu | EvalResult | None:
         """The GPU to use, None for the CPU, or the result that there is none."""
@@ -174,6 +201,10 @@ class LocalBench:
             self._places.taken(candidate, alone=alone) as place,
         ):
             yield place
+
+    def audit(self, request: EvalRequest) -> Audit:
+        with self._places.taken(None, alone=True) as place:
+            return audit_alone(place.oracle, request, self.audits)
 
     def _running_oracle(self) -> OracleProcess:
         """One that can be relied on; asked for while nobody uses it."""

@@ -35,9 +35,11 @@ _IDLE_TIMEOUT = 3.0
 class Place:
     """One evaluation's place at a device."""
 
-    def __init__(self, places: Places, candidate: Sandboxed, *, alone: bool) -> None:
+    def __init__(
+        self, places: Places, candidate: Sandboxed | None, *, alone: bool
+    ) -> None:
         self._places = places
-        self.candidates = [candidate]
+        self.candidates = [] if candidate is None else [candidate]
         """Everything of this evaluation that others' clocks must not run beside."""
         self.alone = alone
         self.disturbed = False
@@ -96,8 +98,8 @@ class Places:
                 self._builders.remove(candidate)
 
     @contextlib.contextmanager
-    def taken(self, candidate: Sandboxed, *, alone: bool) -> Iterator[Place]:
-        """Wait for a place, and hold it.
+    def taken(self, candidate: Sandboxed | None, *, alone: bool) -> Iterator[Place]:
+        """Wait for a place, and hold it; without a candidate for the oracle alone.
 
         Raises:
             ExecutorError: the executor was closed, or no oracle starts.

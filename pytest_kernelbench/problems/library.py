@@ -107,6 +107,17 @@ class ProblemLibrary:
         return f"{message}; nearest: {', '.join(near)}" if near else message
 
 
+def problems_of(specs: Sequence[str], *, root: Path) -> Iterator[Problem]:
+    """All problems of what the user named, or of the built-in set.
+
+    Raises:
+        ProblemSourceError: a spec is no source, or cannot be read.
+    """
+    for spec in specs or ("builtin",):
+        source = BuiltinSource() if spec == "builtin" else _source(spec, root)
+        yield from source.problems()
+
+
 class _Shelf:
     """One source's problems by every key that names them."""
 
