@@ -14,7 +14,6 @@ import hashlib
 import importlib.metadata
 import os
 import platform
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import IO
 
 from pytest_kernelbench.engine.launcher import give_to
 from pytest_kernelbench.engine.sandbox import private_directory
+from pytest_kernelbench.engine.trees import remove
 from pytest_kernelbench.errors import ExecutorError
 from pytest_kernelbench.model import EvalRequest
 
@@ -46,7 +46,7 @@ class BuildDirectory:
     def prepare(self, source: str) -> None:
         """Lay out the directory, empty unless an earlier build ended well."""
         if not self._built.exists():
-            shutil.rmtree(self.path, ignore_errors=True)
+            remove(self.path)
         for part in ("extensions", "triton"):
             (self.path / part).mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_suffix(".source")

@@ -25,6 +25,7 @@ from pytest_kernelbench.engine.sandbox import (
     Worker,
     children_of,
 )
+from pytest_kernelbench.engine.trees import entries_below
 from pytest_kernelbench.errors import ExecutorError
 
 _FIRST_USER, _USERS = 61_000, 4_000
@@ -185,9 +186,9 @@ def give_to(user: int, path: Path) -> None:
     """Make a user the owner of a directory and all in it, and nobody else a reader."""
     os.chown(path, user, user)
     path.chmod(0o700)
-    for directory, names, files in os.walk(path):
-        for name in (*names, *files):
-            os.chown(Path(directory, name), user, user, follow_symlinks=False)
+    for entry in entries_below(path):
+        with contextlib.suppress(OSError):  # a path that has become too long
+            os.chown(entry.path, user, user, follow_symlinks=False)
 
 
 def _is_reachable(path: Path) -> bool:

@@ -5,7 +5,7 @@ have written those files, and a program that reads hostile files can be turned a
 whoever runs it. So this is carried out where kernels are built, as a user that owns
 nothing else, in a process of its own that is killed afterwards; see ``inspection``.
 
-Standard library only. What comes back is as little believed as any other message.
+What comes back is as little believed as any other message.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from pytest_kernelbench.engine.trees import entries_below
 
 _MOST_FILES, _MOST_FUNCTIONS = 32, 64
 _MOST_BYTES, _MOST_OUTPUT = 128 << 20, 4 << 20
@@ -136,12 +138,13 @@ def _said(tool: str, path: Path) -> str:
 def compiled_below(directory: Path) -> list[Path]:
     """Libraries and device code, by their names, oldest first."""
     found = []
-    for place, _, names in os.walk(directory):
-        paths = [Path(place, n) for n in names if n.endswith((".so", ".cubin"))]
-        for path in paths:
-            status = path.lstat()
+    for entry in entries_below(directory):
+        if not entry.name.endswith((".so", ".cubin")):
+            continue
+        with contextlib.suppress(OSError):
+            status = entry.stat(follow_symlinks=False)
             if stat.S_ISREG(status.st_mode) and status.st_size <= _MOST_BYTES:
-                found.append((status.st_mtime, path))
+                found.append((status.st_mtime, Path(entry.path)))
     return [path for _, path in sorted(found)][:_MOST_FILES]
 
 

@@ -26,6 +26,7 @@ from pytest_kernelbench.engine.channel import (
     Message,
     channel_pair,
 )
+from pytest_kernelbench.engine.trees import remove
 from pytest_kernelbench.errors import ExecutorError
 
 _ALLOWED_VARIABLES = frozenset(
@@ -298,10 +299,10 @@ def private_directory() -> Iterator[Path]:
         ExecutorError: there is nowhere to put it.
     """
     try:
-        directory = tempfile.TemporaryDirectory(
-            prefix="kernelbench-", ignore_cleanup_errors=True
-        )
+        directory = Path(tempfile.mkdtemp(prefix="kernelbench-"))
     except OSError as error:
         raise ExecutorError(f"cannot make a temporary directory: {error}") from None
-    with directory as name:
-        yield Path(name)
+    try:
+        yield directory
+    finally:
+        remove(directory)
