@@ -38,7 +38,9 @@ def remove(top: Path) -> None:
     while waiting:
         directory = waiting.pop()
         with contextlib.suppress(OSError):
-            for entry in list(os.scandir(directory)):
+            with os.scandir(directory) as found:
+                entries = list(found)  # before any of them is moved
+            for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     waiting += _lifted(entry.path, top)
                 else:

@@ -37,6 +37,7 @@ def test_a_tree_is_walked_as_far_down_as_a_path_reaches(tmp_path):
     assert sorted(found) == ["a"] * 1500 + ["file"]
     nested(tmp_path / "deeper", 5000)
     assert len(list(entries_below(tmp_path / "deeper"))) > 1500
+    remove(tmp_path)  # pytest itself could not
 
 
 def test_what_a_link_leads_to_is_neither_walked_nor_removed(tmp_path):
