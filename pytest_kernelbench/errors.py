@@ -41,3 +41,7 @@ class ReportError(KernelBenchError):
 
 class RunFileError(KernelBenchError):
     """A saved run cannot be read."""
+
+
+class GitHubError(KernelBenchError):
+    """What a workflow asked for could not be done."""

@@ -14,6 +14,8 @@ from pytest_kernelbench import values
 from pytest_kernelbench.limits import limit
 
 ASSURANCE_LEVELS = ("L0", "L1", "L2", "L3")
+KERNEL_FILES = ("*_kernel.py", "kernel_*.py", "level*_*.py")
+"""Python files that may be kernels, unless ``kb_files`` says otherwise."""
 
 
 class Option(NamedTuple):
@@ -279,7 +281,7 @@ def add_options(parser: pytest.Parser) -> None:
         "kb_files",
         "glob patterns of files that may be kernels",
         type="args",
-        default=["*_kernel.py", "kernel_*.py", "level*_*.py"],
+        default=list(KERNEL_FILES),
     )
     parser.addini(
         "kb_problem_map", "lines 'glob = problem'", type="linelist", default=[]

@@ -122,6 +122,20 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         item.share_alpha(len(gated))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if report.failed and "pytest_kernelbench.collection" in sys.modules:
+        from pytest_kernelbench.collection import KernelFile
+
+        if isinstance(collector, KernelFile):
+            why = {"evaluations": [], "unevaluated": report.longreprtext}
+            report.kernelbench = why  # type: ignore[attr-defined]
+    return report
+
+
 def pytest_report_collectionfinish(
     config: pytest.Config, items: list[pytest.Item]
 ) -> list[str]:

@@ -30,7 +30,8 @@ FLOORS = [
     {"terms", "session"},
     {"outcomes"},
     {"collection", "reports", "xdist", "evaluator"},
-    {"calls", "cli"},
+    {"calls", "github"},
+    {"cli"},
     {"fixtures", "__main__"},
     {"plugin"},
 ]

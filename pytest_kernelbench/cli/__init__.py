@@ -14,6 +14,7 @@ from pytest_kernelbench.cli import (
     auditing,
     comparing,
     doctoring,
+    on_github,
     on_modal,
     reporting,
     saved_runs,
@@ -21,7 +22,10 @@ from pytest_kernelbench.cli import (
 )
 from pytest_kernelbench.errors import KernelBenchError
 
-GROUPS = (starting, doctoring, auditing, saved_runs, comparing, reporting, on_modal)
+GROUPS = (
+    *(starting, doctoring, auditing, saved_runs, comparing, reporting),
+    *(on_modal, on_github),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -84,6 +84,11 @@ class RunReports:
         owner = self._config.stash.get(EVALUATIONS, None)
         return owner if isinstance(owner, Evaluations) else None
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        told = getattr(report, "kernelbench", None)
+        if told is not None:
+            self._unevaluated[report.nodeid] = told["unevaluated"]
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "setup":  # a rerun replaces what was seen before
