@@ -15,7 +15,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_kernelbench.bases import Standing
+from pytest_kernelbench.comparison import with_base
 from pytest_kernelbench.errors import KernelBenchError, MappingError, SettingError
+from pytest_kernelbench.gates import ungated
 from pytest_kernelbench.kernels import Directive, KernelSource, read_kernel
 from pytest_kernelbench.model import EvalRequest, EvalResult, Problem, Verdict
 from pytest_kernelbench.outcomes import (
@@ -26,6 +29,7 @@ from pytest_kernelbench.outcomes import (
     failure_text,
     forget,
     give_up,
+    set_aside,
 )
 from pytest_kernelbench.problems import ProblemLibrary, problem_for
 from pytest_kernelbench.problems.builtin import sized_for
@@ -73,6 +77,7 @@ class KernelFile(pytest.File):
         where = f"{self.nodeid}:{source.directive.line}"
         terms = tightened(run_terms(settings), directive, where, settings=settings)
         kernel = source.kernel(self.nodeid)
+        terms, base = with_base(self.config, terms, self.path, problem)
         devices = _devices(settings, directive, where)
         for gpu in devices or (None,):
             name = source.entry if gpu is None else f"{source.entry}[{gpu}]"
@@ -90,6 +95,10 @@ class KernelFile(pytest.File):
                     problem=sized_for(problem, device),
                     device=device,
                     options=terms.options,
+                    base=base.kernel if base and terms.options.timing else None,
+                ),
+                unchanged=(
+                    base.why if base and base.standing is Standing.UNCHANGED else ""
                 ),
             )
             _mark(item, directive, where)
@@ -124,12 +133,19 @@ class KernelItem(pytest.Item):
     """One kernel judged against one problem on one device."""
 
     def __init__(
-        self, *, request: EvalRequest, terms: Terms, line: int, **node: Any
+        self,
+        *,
+        request: EvalRequest,
+        terms: Terms,
+        line: int,
+        unchanged: str = "",
+        **node: Any,
     ) -> None:
         super().__init__(**node)
         self.request = request
         self._terms = terms
         self._line = line
+        self._unchanged = unchanged
         self._attempts = 0
         self.extra_keyword_matches.update(
             (request.problem.id, request.problem.name, request.kernel.backend)
@@ -147,13 +163,15 @@ class KernelItem(pytest.Item):
         """Whether an evaluation started ahead of the item's turn would be used."""
         xfail = self.get_closest_marker("xfail")
         runs = xfail is None or xfail.kwargs.get("run", True)
-        return runs and self.get_closest_marker("skip") is None
+        skipped = self.get_closest_marker("skip") is not None or self._unchanged
+        return runs and not skipped
 
     @property
     def is_gated(self) -> bool:
         """Whether it has a limit that it could fail by chance."""
         options = self.request.options
-        limited = (options.min_speedup or options.max_runtime) is not None
+        limits = (options.min_speedup, options.max_runtime, options.max_regression)
+        limited = any(limit is not None for limit in limits)
         return self.will_run and (limited or settings_of(self.config).may_regress)
 
     def share_alpha(self, kernels: int) -> None:
@@ -170,6 +188,9 @@ class KernelItem(pytest.Item):
         if self.config.getoption("setuponly", default=False):
             return
         forget(self)
+        if self._unchanged:
+            set_aside(self, self._unchanged)
+            pytest.skip(self._unchanged)
         self.stash[RESULT] = self._terms.noted(self._awaited())
 
     def _awaited(self) -> EvalResult:
@@ -191,9 +212,11 @@ class KernelItem(pytest.Item):
 
     def runtest(self) -> None:
         result = self.stash[RESULT]
-        attach(self, result)
+        asked, settings = self.request.options, settings_of(self.config)
+        attach(self, result, ungated(result, asked, compares=settings.compares))
         self.ihook.pytest_kernelbench_result(item=self, result=result)
-        settings = settings_of(self.config)
+        if result.verdict in settings.forgiven:
+            return
         if result.verdict is Verdict.NO_DEVICE and not settings.require_device:
             pytest.skip(escaped(result.reason) or f"no device '{result.device}'")
         replay = replay_command(

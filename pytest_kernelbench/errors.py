@@ -45,3 +45,7 @@ class RunFileError(KernelBenchError):
 
 class GitHubError(KernelBenchError):
     """What a workflow asked for could not be done."""
+
+
+class RepositoryError(KernelBenchError):
+    """Git cannot say what a kernel was before."""

@@ -11,17 +11,19 @@ from collections.abc import Sequence
 import msgspec
 
 from pytest_kernelbench.model import EvalResult, Options, Verdict
+from pytest_kernelbench.statistics import regression_limit
 
 
 def judge(result: EvalResult, options: Options) -> EvalResult:
-    """Turn a PASS that misses a threshold into SLOW, or AMBIGUOUS where undecided."""
+    """Turn a PASS that misses a threshold into SLOW or REGRESSED, or AMBIGUOUS."""
     if result.verdict is not Verdict.PASS:
         return result
     findings = [
         _speedup_finding(result, options.min_speedup),
         _runtime_finding(result, options.max_runtime),
+        _change_finding(result, options.max_regression),
     ]
-    for verdict in (Verdict.SLOW, Verdict.AMBIGUOUS):
+    for verdict in (Verdict.SLOW, Verdict.REGRESSED, Verdict.AMBIGUOUS):
         reasons = [reason for found, reason in findings if found is verdict]
         if reasons:
             reason = "; ".join(reasons)
@@ -50,6 +52,35 @@ def judge_change(
             reason = "; ".join(reasons)
             return msgspec.structs.replace(result, verdict=verdict, reason=reason)
     return result
+
+
+def ungated(result: EvalResult, options: Options, *, compares: bool) -> str | None:
+    """Why a kernel was not held to its limits; empty where it was.
+
+    Args:
+        result: Already judged.
+        options: With its limits.
+        compares: Whether kernels of this run are held to what they were.
+
+    Returns:
+        None where it has no limits.
+    """
+    limited = (options.min_speedup or options.max_runtime) is not None
+    if not limited and not compares:
+        return None
+    if result.verdict is Verdict.NO_DEVICE:
+        return f"NO-DEVICE: {result.reason}"
+    if result.verdict.is_failure and result.verdict not in _OF_LIMITS:
+        return result.verdict.value
+    if result.runtime is None:
+        return "no runtime was measured"
+    if compares and result.change is None:
+        said = [note for note in result.notes if note.startswith("not compared")]
+        return said[0] if said else "not compared"
+    return ""
+
+
+_OF_LIMITS = (Verdict.SLOW, Verdict.REGRESSED)
 
 
 def require_assurance(result: EvalResult, level: str | None) -> EvalResult:
@@ -97,3 +128,21 @@ def _runtime_finding(result: EvalResult, allowed: float | None) -> tuple[Verdict
     if min(runtime.low, surely) > allowed:
         return Verdict.SLOW, reason
     return (Verdict.PASS if runtime.high <= allowed else Verdict.AMBIGUOUS), reason
+
+
+def _change_finding(result: EvalResult, allowed: float | None) -> tuple[Verdict, str]:
+    """Whether a kernel takes longer than the base that was timed beside it."""
+    change = result.change
+    if allowed is None:
+        return Verdict.PASS, ""
+    limit = f"at most {allowed * 100:g}% slower allowed"
+    if change is None:
+        return Verdict.AMBIGUOUS, f"not compared, {limit}"
+    took = [(1 / x - 1) * 100 for x in (change.speedup.high, change.speedup.low)]
+    middle = (1 / change.speedup.value - 1) * 100
+    seen = f"takes {middle:+.1f}% [{took[0]:+.1f}, {took[1]:+.1f}] longer"
+    reason = f"{seen} than in {change.against}, {limit}"
+    lowest = regression_limit(allowed)
+    if change.verdict == "SLOWER" and change.speedup.high < lowest:
+        return Verdict.REGRESSED, reason
+    return (Verdict.PASS if change.speedup.low >= lowest else Verdict.AMBIGUOUS), reason

@@ -234,9 +234,22 @@ OPTIONS = (
     _row(
         "max-regression",
         values.fraction,
-        "fail as REGRESSED what is slower than its record by more, with confidence",
+        "fail as REGRESSED what takes longer than its base or record by more, for certain",
         metavar="SHARE",
         default=0.03,
+    ),
+    _row(
+        "compare-ref",
+        values.text,
+        "time each kernel that changed since this commit beside its version there",
+        metavar="GITREF",
+    ),
+    _row(
+        "gate",
+        values.choice("fail", "warn"),
+        "warn: what is SLOW or REGRESSED passes, with a warning",
+        metavar="fail|warn",
+        default="fail",
     ),
     _row(
         "session-noise",

@@ -17,12 +17,14 @@ from pytest_kernelbench.text import printable
 
 PENDING = pytest.StashKey[list[dict[str, Any]]]()
 UNEVALUATED = pytest.StashKey[str]()
+SET_ASIDE = pytest.StashKey[str]()
 
 _LOG_LINES = 40
 _LINE_WIDTH = 200
 _LIMITS = {
     Verdict.SLOW: ("min_speedup", "max_runtime"),
-    Verdict.AMBIGUOUS: ("min_speedup", "max_runtime"),
+    Verdict.REGRESSED: ("max_regression",),
+    Verdict.AMBIGUOUS: ("min_speedup", "max_runtime", "max_regression"),
     Verdict.WRONG: ("tolerance",),
     Verdict.TIMEOUT: ("timeout", "build_timeout"),
 }
@@ -102,16 +104,28 @@ def escaped_log(text: str) -> str:
     return "\n".join(shown)
 
 
-def attach(item: pytest.Item, result: EvalResult) -> None:
-    """Put a result on the item: into its properties and on its next report."""
+def attach(item: pytest.Item, result: EvalResult, ungated: str | None) -> None:
+    """Put a result on the item: into its properties and on its next report.
+
+    Args:
+        item: Whose evaluation it is.
+        result: Already judged.
+        ungated: As ``gates.ungated`` has it.
+    """
     pending = item.stash.setdefault(PENDING, [])
-    pending.append({"nodeid": item.nodeid, "result": result.to_builtins()})
+    told = {"nodeid": item.nodeid, "result": result.to_builtins(), "ungated": ungated}
+    pending.append(told)
     item.user_properties.extend(_properties(result, len(pending)))
 
 
 def give_up(item: pytest.Item, why: str) -> None:
     """Note that there will be no result, for the next report."""
     item.stash[UNEVALUATED] = why
+
+
+def set_aside(item: pytest.Item, why: str) -> None:
+    """Note that there is nothing to evaluate, for the next report."""
+    item.stash[SET_ASIDE] = why
 
 
 def forget(item: pytest.Item) -> None:
@@ -127,7 +141,9 @@ def tell(item: pytest.Item, report: pytest.TestReport) -> None:
     told: dict[str, Any] = {"evaluations": item.stash.get(PENDING, [])}
     if UNEVALUATED in item.stash:
         told["unevaluated"] = item.stash[UNEVALUATED]
-    elif not told["evaluations"]:
+    if SET_ASIDE in item.stash:
+        told["set_aside"] = item.stash[SET_ASIDE]
+    if len(told) == 1 and not told["evaluations"]:
         return
     _clear(item)
     report.kernelbench = told  # type: ignore[attr-defined]
@@ -137,8 +153,9 @@ def tell(item: pytest.Item, report: pytest.TestReport) -> None:
 
 def _clear(item: pytest.Item) -> None:
     item.stash[PENDING] = []
-    if UNEVALUATED in item.stash:
-        del item.stash[UNEVALUATED]
+    for key in (UNEVALUATED, SET_ASIDE):
+        if key in item.stash:
+            del item.stash[key]
 
 
 def _properties(result: EvalResult, number: int) -> list[tuple[str, object]]:
@@ -156,6 +173,8 @@ def _properties(result: EvalResult, number: int) -> list[tuple[str, object]]:
         "speedup": result.speedup and result.speedup.value,
         "speedup_low": result.speedup and result.speedup.low,
         "speedup_high": result.speedup and result.speedup.high,
+        "change": result.change and result.change.verdict,
+        "change_speedup": result.change and result.change.speedup.value,
         "build_s": result.build_seconds,
         "elapsed_s": result.elapsed_seconds,
     }

@@ -58,6 +58,7 @@ def _configure_controller(config: pytest.Config, *, given: bool) -> None:
     if given:
         refuse_unwritable(config)
         _refuse_unknown_past(config)
+        _refuse_unknown_commit(config)
     reports = RunReports(config)
     config.pluginmanager.register(reports, "kernelbench-reports")
     if _reports_to_github(config):
@@ -89,6 +90,23 @@ def _refuse_unknown_past(config: pytest.Config) -> None:
         from pytest_kernelbench.history.known import refuse_unknown
 
         refuse_unknown(settings)
+
+
+def _refuse_unknown_commit(config: pytest.Config) -> None:
+    from pytest_kernelbench.settings import settings_of
+
+    if settings_of(config).compare_ref is None:
+        return
+    from pytest_kernelbench.comparison import bases_of
+    from pytest_kernelbench.errors import RepositoryError
+
+    try:
+        bases_of(config)
+    except RepositoryError as error:
+        message = f"--kb-compare-ref: {error}"
+    else:
+        return
+    raise pytest.UsageError(message)
 
 
 def pytest_kernelbench_executors() -> Mapping[str, ExecutorFactory]:
@@ -142,10 +160,15 @@ def pytest_report_collectionfinish(
     kernels = _kernel_items(items)
     if not kernels or config.getoption("collectonly"):
         return []
+    from pytest_kernelbench.comparison import bases_of
     from pytest_kernelbench.reports.terminal import header
     from pytest_kernelbench.settings import settings_of
 
-    return [header(kernels, settings_of(config))]
+    lines = [header(kernels, settings_of(config))]
+    bases = bases_of(config)
+    if bases is not None:
+        lines.append(f"kernelbench: against {bases.ref}, commit {bases.commit[:12]}")
+    return lines
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -59,6 +59,8 @@ class Settings:
     record_file: Path | None
     update_records: bool
     max_regression: float
+    compare_ref: str | None
+    gate: Literal["fail", "warn"]
     session_noise: float | None
     html: Path | None
     resume: bool
@@ -122,6 +124,17 @@ class Settings:
         """Whether kernels are held to what they were."""
         held = bool(self.compare_fail) or self.record_file is not None
         return held and not self.no_timing
+
+    @property
+    def compares(self) -> bool:
+        """Whether kernels are held to what they were, at a commit or in another run."""
+        at_commit = self.compare_ref is not None and not self.no_timing
+        return at_commit or self.may_regress
+
+    @property
+    def forgiven(self) -> tuple[str, ...]:
+        """Verdicts that only warn."""
+        return ("SLOW", "REGRESSED") if self.gate == "warn" else ()
 
     @property
     def policy(self) -> dict[str, str]:

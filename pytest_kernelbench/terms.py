@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from pytest_kernelbench.bases import Base, Standing
 from pytest_kernelbench.errors import SettingError
 from pytest_kernelbench.model import EvalResult, Options
 from pytest_kernelbench.options import OPTIONS
@@ -65,7 +66,18 @@ def run_terms(settings: Settings) -> Terms:
     fields |= {ours: not getattr(settings, no) for ours, no in _NEGATED.items()}
     if settings.no_timing:
         fields["min_speedup"] = None  # from ini: without timing it cannot be decided
+    elif settings.compare_ref is not None:
+        fields["max_regression"] = settings.max_regression
     return Terms(options=Options(**fields), origins=settings.origins)
+
+
+def compared(terms: Terms, base: Base) -> Terms:
+    """The terms of a kernel that stands so to its earlier version."""
+    why = (f"not compared: {base.why}",) if base.kernel is None else ()
+    options = terms.options
+    if base.standing in (Standing.NEW, Standing.UNCHANGED):  # nothing to fall behind
+        options = msgspec.structs.replace(options, max_regression=None)
+    return dataclasses.replace(terms, options=options, notes=(*terms.notes, *why))
 
 
 def tightened(

@@ -4,7 +4,7 @@ For this project's own tests and for users who test their own hooks and reports
 without a GPU: ``--kb-executor=fake``. A kernel says what shall become of it in
 comments such as ``# fake: verdict=WRONG reason='off by one' speedup=1.3 sleep=0.2``.
 The keys are ``verdict``, ``reason``, ``speedup`` (with ``spread``, the relative
-half-width of its interval), ``runtime`` (seconds), ``log``, ``sleep`` (seconds),
+half-width of its interval), ``runtime`` (seconds; a base's is compared with it), ``log``, ``sleep`` (seconds),
 ``assurance``, ``registers`` (of one device function named ``fake``),
 ``limit`` and ``note`` (texts), ``torch`` (its version), ``chip`` (the device's name),
 ``problem_error``,
@@ -23,9 +23,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, cast
 
+from pytest_kernelbench.engine.suspects import not_compared, reference_of
 from pytest_kernelbench.errors import ExecutorError, ProblemError
 from pytest_kernelbench.model import (
     Baseline,
+    Change,
     EvalRequest,
     EvalResult,
     Interval,
@@ -33,6 +35,7 @@ from pytest_kernelbench.model import (
     Runtime,
     Verdict,
 )
+from pytest_kernelbench.statistics import change_of
 
 Assurance = Literal["L0", "L1", "L2", "L3"]
 _SCRIPT = re.compile(r"(?:#|//)\s*fake:\s*(.*)")
@@ -85,7 +88,8 @@ def _result(request: EvalRequest, script: dict[str, str]) -> EvalResult:
     if "flaky" in script:
         verdict = Verdict(script["flaky"]) if request.attempt == 0 else Verdict.PASS
     timed = verdict is Verdict.PASS and request.options.timing
-    runtime = float(script.get("runtime", 1e-3))
+    change, unlike = _change(request, script) if timed else (None, ())
+    runtime = _runtime_of(script)
     speedup = float(script.get("speedup", 1.5))
     spread = speedup * float(script.get("spread", 0.01))
     return EvalResult(
@@ -112,12 +116,39 @@ def _result(request: EvalRequest, script: dict[str, str]) -> EvalResult:
         resources=_resources(script),
         assurance=cast(Assurance, script.get("assurance", "L1")),
         limits=(script["limit"],) if "limit" in script else (),
-        notes=(script["note"],) if "note" in script else (),
+        notes=(*unlike, script["note"]) if "note" in script else unlike,
+        change=change,
         build_seconds=0.0,
         elapsed_seconds=float(script.get("sleep", 0)),
         log=script.get("log", ""),
         environment={"torch": script["torch"]} if "torch" in script else {},
     )
+
+
+def _change(
+    request: EvalRequest, script: dict[str, str]
+) -> tuple[Change | None, tuple[str, ...]]:
+    """As the base's script and the kernel's have it, or the note that it cannot be."""
+    if request.base is None:
+        return None, ()
+    then = _script_of(request.base.source)
+    if then.get("verdict", "PASS") != "PASS":
+        return None, (not_compared(request.base, f"the base is {then['verdict']}"),)
+    before, spread = _runtime_of(then), float(script.get("spread", 0.01))
+    value = before / _runtime_of(script)
+    speedup = Interval(value=value, low=value - spread, high=value + spread)
+    change = Change(
+        verdict=change_of(speedup, 0.0),
+        against=reference_of(request.base),
+        speedup=speedup,
+        before=_constant(before),
+        noise=0.0,
+    )
+    return change, ()
+
+
+def _runtime_of(script: dict[str, str]) -> float:
+    return float(script.get("runtime", 1e-3))
 
 
 def _resources(script: dict[str, str]) -> tuple[Resources, ...]:

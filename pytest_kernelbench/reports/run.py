@@ -38,6 +38,8 @@ class RunReports:
         self._started = time.monotonic()
         self._evaluated: dict[str, list[Evaluated]] = {}
         self._unevaluated: dict[str, str] = {}
+        self._set_aside: dict[str, str] = {}
+        self._ungated: dict[str, list[tuple[str, str]]] = {}
         self._trouble: list[str] = []
         self._kept: list[str] = []
 
@@ -54,6 +56,17 @@ class RunReports:
     def unevaluated(self) -> dict[str, str]:
         """Why, by test."""
         return {one: self._unevaluated[one] for one in self._ordered(self._unevaluated)}
+
+    @property
+    def set_aside(self) -> list[tuple[str, str]]:
+        """Tests that had nothing to evaluate, and why."""
+        return [(one, self._set_aside[one]) for one in self._ordered(self._set_aside)]
+
+    @property
+    def gates(self) -> list[tuple[str, str]]:
+        """Kernels with limits, and why they were not held to them, empty if they were."""
+        ordered = self._ordered(self._ungated)
+        return [gate for one in ordered for gate in self._ungated[one]]
 
     def _ordered(self, nodeids: Iterable[str]) -> list[str]:
         # Workers finish in any order, and only they know that of the collection.
@@ -94,6 +107,8 @@ class RunReports:
         if report.when == "setup":  # a rerun replaces what was seen before
             self._evaluated.pop(report.nodeid, None)
             self._unevaluated.pop(report.nodeid, None)
+            self._set_aside.pop(report.nodeid, None)
+            self._ungated.pop(report.nodeid, None)
         told = getattr(report, "kernelbench", None)
         if told is None:
             return
@@ -102,6 +117,12 @@ class RunReports:
 
         if "unevaluated" in told:
             self._unevaluated[report.nodeid] = told["unevaluated"]
+        if "set_aside" in told:
+            self._set_aside[report.nodeid] = told["set_aside"]
+        gates = self._ungated.setdefault(report.nodeid, [])
+        for one in told["evaluations"]:
+            if one["ungated"] is not None:
+                gates.append((one["result"]["kernel"], one["ungated"]))
         _, line, _ = report.location
         self._evaluated.setdefault(report.nodeid, []).extend(
             Evaluated(
@@ -146,7 +167,7 @@ class RunReports:
     ) -> None:
         for trouble in self._trouble:
             terminalreporter.write_line(f"kernelbench: {trouble}", red=True)
-        if not self._evaluated and not self._unevaluated:
+        if not any((self._evaluated, self._unevaluated, self._set_aside)):
             return
         from pytest_kernelbench.reports import terminal  # noqa: PLC0415
 
