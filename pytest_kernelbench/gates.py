@@ -48,7 +48,8 @@ def judge_change(
         reasons = [reason for found, reason in findings if found is verdict]
         if reasons:
             if result.reason and verdict is result.verdict:
-                reasons.insert(0, result.reason)
+                new = [reason for reason in reasons if reason not in result.reason]
+                reasons = [result.reason, *new]
             reason = "; ".join(reasons)
             return msgspec.structs.replace(result, verdict=verdict, reason=reason)
     return result

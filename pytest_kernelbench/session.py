@@ -93,8 +93,12 @@ class Evaluations:
         self.resumed += 1
         note = f"not evaluated again: from {self.journal.path.name}"
         notes = tuple(dict.fromkeys((*result.notes, note)))
+        result = msgspec.structs.replace(result, notes=notes)
+        if self._past is not None and result.change is None:
+            # The run that is continued may not have compared; this one is to.
+            result = self._past.judged(result, request.options.alpha)
         future: Future[EvalResult] = Future()
-        future.set_result(msgspec.structs.replace(result, notes=notes))
+        future.set_result(result)
         return future
 
     def _start(self, request: EvalRequest) -> Future[EvalResult]:

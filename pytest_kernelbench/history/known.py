@@ -73,7 +73,7 @@ class SavedRuns:
             raise Unknown("no speedup was measured")
         refused = None
         with self._lock:
-            candidates = self._candidates(slug(now.device_name))
+            candidates = self._candidates(slug(now.device_name or now.device))
             for saved in candidates[-1 : -1 - _LOOKED_BACK : -1]:
                 then = self._evaluation(saved, now)
                 if then is None:

@@ -301,6 +301,18 @@ class TestComparing:
             [" against 0002_part (*): 1 SAME", " against 0001_full (*): 1 SAME"]
         )
 
+    def test_what_is_resumed_is_compared_as_well(self, kernels):
+        kernels.add("a", "speedup=1.5")
+        kernels.run("--kb-save=main")
+        kernels.add("a", "speedup=1.2")
+        kernels.run()
+        words = ("--kb-resume", "--kb-compare", "--kb-compare-fail=speedup:5%")
+        result = kernels.run(*words)
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(
+            ["REGRESSED: *", " note: not evaluated again: from *"]
+        )
+
     def test_a_failure_of_correctness_stays_what_it_is(self, kernels):
         kernels.add("a")
         kernels.run("--kb-save=main")
