@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import fnmatch
-import os
 import re
+import secrets
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -114,7 +114,7 @@ class Store:
         ]
 
     def _save(self, folder: Path, run: Run, name: str) -> Path:
-        partial = folder / f".{name}.{os.getpid()}"
+        partial = folder / f".{name}.{secrets.token_hex(4)}"
         write_run(partial, run)
         try:
             for path in self._free_names(folder, name):
