@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
+
 from pytest_kernelbench.doctor import (
     check_gpus,
     check_host,
@@ -13,14 +15,20 @@ from pytest_kernelbench.doctor import (
     gather_host,
     gather_software,
 )
-from pytest_kernelbench.doctor.facts import Facts
+from pytest_kernelbench.doctor.facts import Facts, Packages
 from pytest_kernelbench.doctor.findings import Diagnosis, Place, diagnosis
 
 CHECKS = (*check_software.CHECKS, *check_gpus.CHECKS, *check_host.CHECKS)
 
 
 def gather() -> Facts:
-    """Look at everything; a second or two where there is a GPU."""
+    """Look at everything; seconds, where torch is installed or a GPU is there."""
+    with ThreadPoolExecutor(1) as pool:
+        packages = pool.submit(gather_software.packages)  # imports torch meanwhile
+        return _gathered(packages)
+
+
+def _gathered(packages: Future[Packages]) -> Facts:
     driver, gpus = gather_gpus.driver_and_gpus()
     in_use = any(gpu.processes for gpu in gpus)
     is_visible = any(gpu.visible for gpu in gpus)
@@ -28,7 +36,7 @@ def gather() -> Facts:
         host=gather_host.host(),
         store=gather_host.store(),
         toolkit=gather_software.toolkit(),
-        packages=gather_software.packages(),
+        packages=packages.result(),
         driver=driver,
         gpus=gpus,
         # Not beside somebody's measurement.

@@ -39,6 +39,11 @@ def torch(facts: Facts) -> Iterator[Finding]:
         what = "not installed: nothing can be evaluated on this machine"
         yield preventing("torch", what, _INSTALL, "cpu", "cuda")
         return
+    if facts.packages.torch_trouble is not None:
+        what = f"{version} cannot be imported: {facts.packages.torch_trouble}"
+        mend = f"install it anew: pip install --force-reinstall torch=={version}"
+        yield preventing("torch", what, mend, "cpu", "cuda")
+        return
     built = facts.packages.torch_cuda
     what = f"{version}, for CUDA {dotted(built)}" if built else f"{version}, CPU build"
     if leading(version) < _OLDEST_TORCH:
@@ -50,6 +55,33 @@ def torch(facts: Facts) -> Iterator[Finding]:
         yield preventing("torch", what, mend, "cuda")
     else:
         yield fine("torch", what)
+        yield from _torch_and_gpus(facts)
+
+
+def _torch_and_gpus(facts: Facts) -> Iterator[Finding]:
+    known = facts.packages.torch_architectures
+    if facts.visible_gpus and facts.packages.torch_sees_gpu is False:
+        what = "does not get CUDA to work, though the driver tells of a GPU"
+        mend = "see what `python -c 'import torch; torch.cuda.init()'` says"
+        yield preventing("torch", what, mend, "cuda")
+        return
+    for gpu in facts.visible_gpus:
+        if known and not any(_runs_on(gpu.capability, name) for name in known):
+            what = f"has no device code for {gpu.name}, only for {' '.join(known)}"
+            mend = "install a build that has: https://pytorch.org/get-started/locally"
+            yield preventing("torch", what, mend, "cuda")
+
+
+def _runs_on(capability: Version, name: str) -> bool:
+    """Binaries run on later minors of their major, PTX on whatever comes later."""
+    kind, _, number = name.partition("_")
+    digits = number.rstrip("af")
+    if not digits.isdecimal():
+        return True
+    built = divmod(int(digits), 10)
+    if kind == "compute":
+        return built <= capability
+    return built[0] == capability[0] and built[1] <= capability[1]
 
 
 def driver(facts: Facts) -> Iterator[Finding]:

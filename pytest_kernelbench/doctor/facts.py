@@ -69,6 +69,11 @@ class Packages:
     versions: Mapping[str, str] = field(default_factory=dict)
     torch_cuda: Version | None = None
     """Of CUDA that torch was built for; None for a CPU build."""
+    torch_trouble: str | None = None
+    """Why torch cannot be imported."""
+    torch_sees_gpu: bool | None = None
+    torch_architectures: tuple[str, ...] = ()
+    """What it has device code for, such as ``sm_90`` and ``compute_120``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Look at what is installed: packages by their metadata, programs by their versions.
 
-Nothing is imported for it, least of all torch, which takes seconds.
+Nothing is imported here, and torch only in a process of its own: it takes seconds, and
+may fail.
 """
 
 from __future__ import annotations
@@ -12,28 +13,52 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import sysconfig
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from pytest_kernelbench.doctor.facts import Packages, Toolkit, Version
 from pytest_kernelbench.engine.resources import cuobjdump
 from pytest_kernelbench.engine.sandbox import base_environment
+from pytest_kernelbench.text import first_line
 
 _PACKAGES = (
     *("pytest-kernelbench", "pytest", "pytest-xdist", "modal"),
     *("torch", "triton", "numpy", "scipy", "ninja", "nvidia-ml-py"),
 )
-_SECONDS = 10
-"""For a compiler to tell its version."""
+_ASK_TORCH = (
+    "import torch; print(torch.cuda.is_available(), *torch.cuda.get_arch_list())"
+)
+_SECONDS, _TORCH_SECONDS = 10, 60
+"""For a compiler to tell its version, and for torch to be imported from a slow disk."""
 
 
 def packages() -> Packages:
+    """What is installed; torch is imported for it, in a process of its own."""
     found = {}
     for name in _PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
-    return Packages(versions=found, torch_cuda=_torch_cuda())
+    torch = _torch_at_work() if "torch" in found else {}
+    return Packages(versions=found, torch_cuda=_torch_cuda(), **torch)
+
+
+def _torch_at_work() -> dict[str, Any]:
+    """Whether it can be imported, sees a GPU, and for which it has device code."""
+    try:
+        done = _ran(sys.executable, "-P", "-c", _ASK_TORCH, seconds=_TORCH_SECONDS)
+    except (OSError, subprocess.SubprocessError) as error:
+        return {"torch_trouble": first_line(str(error))}
+    sees_gpu, *architectures = done.stdout.split() or [""]
+    if done.returncode or not sees_gpu:
+        lines = done.stderr.strip().splitlines() or ["it ends without a word"]
+        return {"torch_trouble": first_line(lines[-1])}
+    return {
+        "torch_sees_gpu": sees_gpu == "True",
+        "torch_architectures": tuple(architectures),
+    }
 
 
 def _torch_cuda() -> Version | None:
@@ -73,15 +98,20 @@ def _nvcc(path: str) -> str | None:
 
 def _said(program: str) -> str:
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(
-            [program, "--version"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-        ).stdout
+        return _ran(program, "--version", seconds=_SECONDS).stdout
     return ""
+
+
+def _ran(*words: str, seconds: float) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        words,
+        env=base_environment(PYTORCH_NVML_BASED_CUDA_CHECK="0"),  # ask CUDA itself
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=seconds,
+        check=False,
+    )
 
 
 def _version(pattern: str, text: str) -> Version | None:
