@@ -99,7 +99,10 @@ def _introduction(run: Run) -> list[str]:
     baselines = sorted({r.baseline.kind for r in results if r.baseline is not None})
     where = ", ".join(markdown.literal(place) for place in places)
     against = f", baseline {'/'.join(baselines)}" if baselines else ""
-    return [f"{where}{against} · {wording.scores(results)} · {run.seconds:.0f} s"]
+    scores = f"{where}{against} · {wording.scores(results)} · {run.seconds:.0f} s"
+    # Its words are ours, but what it is against may be named by anybody.
+    changes = [markdown.literal(line) for line in wording.changes(results)]
+    return [scores, *changes]
 
 
 def _sections(run: Run) -> Iterator[_Section]:
@@ -112,7 +115,7 @@ def _sections(run: Run) -> Iterator[_Section]:
         yield _Section("kernel", columns.rows(urgent), columns.head)
     if run.unevaluated:
         yield _Section("reason", _reasons(run), title="Why not evaluated")
-    logs = [_why(one) for level, one in levels if level is Level.ERROR]
+    logs = [_why(run, one) for level, one in levels if level is Level.ERROR]
     if logs:
         yield _Section("reason", logs, title="Why and how to replay", between="\n\n")
     if plain:
@@ -162,14 +165,14 @@ class _Columns:
         return cells
 
 
-def _why(one: Evaluated) -> str:
+def _why(run: Run, one: Evaluated) -> str:
     result = one.result
     parts = [f"**{result.verdict}** {markdown.literal(one.nodeid)}"]
     if result.reason:
         parts.append(markdown.literal(result.reason))
     if result.log:
         parts.append(markdown.block(result.log))
-    parts.append(f"seed {result.seed}")
+    parts.append(f"replay: {markdown.literal(wording.replay(run, one))}")
     return "\n\n".join(parts)
 
 

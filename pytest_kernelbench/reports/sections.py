@@ -13,7 +13,6 @@ from pytest_kernelbench.model import EvalResult, Interval
 from pytest_kernelbench.outcomes import escaped
 from pytest_kernelbench.reports import wording
 from pytest_kernelbench.runs import Evaluated, Run
-from pytest_kernelbench.terms import replay_command
 
 _Key = tuple[str, str, str, str]
 
@@ -115,7 +114,7 @@ def _section(place: str, ordered: Sequence[Run], prefix: str) -> Section:
             anchor=f"{prefix}-{number}",
             name=name,
             evaluated=one,
-            replay=_replay(newest.run, one),
+            replay=wording.replay(newest.run, one),
         )
         for number, (name, one) in enumerate(zip(_names(found), found, strict=True), 1)
     )
@@ -162,9 +161,3 @@ def _names(found: Sequence[Evaluated]) -> list[str]:
         name if told.count(name) == 1 else f"{name} #{told[:number].count(name)}"
         for number, name in enumerate(told, 1)
     ]
-
-
-def _replay(run: Run, one: Evaluated) -> str:
-    saved = run.settings.get("replay")
-    words = saved if isinstance(saved, list) else []
-    return replay_command(one.nodeid, one.result.seed, [str(word) for word in words])

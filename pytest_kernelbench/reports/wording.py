@@ -21,7 +21,8 @@ from pytest_kernelbench.model import (
     Verdict,
 )
 from pytest_kernelbench.outcomes import escaped
-from pytest_kernelbench.runs import Evaluated
+from pytest_kernelbench.runs import Evaluated, Run
+from pytest_kernelbench.terms import replay_command
 
 ABSENT = "–"  # noqa: RUF001
 _MANY_SECONDS = 99.95
@@ -118,6 +119,13 @@ def resources(given: Resources) -> str:
     filled = "" if given.occupancy is None else f"occupancy {given.occupancy:.0%}"
     parts = [counted(given.registers, "register"), spilled, shared, filled]
     return f"{escaped(given.function)}: {', '.join(filter(None, parts))}"
+
+
+def replay(run: Run, one: Evaluated) -> str:
+    """The command that evaluates this again; the words of a file may be anything."""
+    saved = run.settings.get("replay")
+    words = saved if isinstance(saved, list) else []
+    return replay_command(one.nodeid, one.result.seed, [str(word) for word in words])
 
 
 def scores(results: Sequence[EvalResult]) -> str:
