@@ -119,6 +119,8 @@ class Options(_Data, frozen=True, kw_only=True):
     seed: int = 0
     cache: Literal["cold", "warm"] = "cold"
     """State of the L2 cache while timing."""
+    fast_build: bool = True
+    """Build C++ and CUDA with lean headers where these will do."""
     reuse: bool = True
     """Reuse builds and baselines of earlier evaluations."""
     min_speedup: float | None = None
@@ -317,6 +319,8 @@ class EvalResult(_Data, frozen=True, kw_only=True):
     """Versions that the numbers depend on: torch, CUDA, driver …"""
     telemetry: dict[str, float] = {}
     """What the GPU did while it was timed: medians, with the unit in the name."""
+    headers: str = ""
+    """What C++ and CUDA was built with: ``mini``, ``slim``, ``stock``, or several."""
     cache: Literal["cold", "warm"] = "cold"
     """State of the L2 cache while timing."""
     kernel_digest: str = ""

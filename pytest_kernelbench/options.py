@@ -279,6 +279,13 @@ OPTIONS = (
         metavar="cold|warm",
         default="cold",
     ),
+    _row(
+        "fast-build",
+        values.switch,
+        "off: build with torch's own headers only",
+        metavar="on|off",
+        default=True,
+    ),
     _switch("no-cache", "do not reuse builds and baselines of earlier runs"),
 )
 

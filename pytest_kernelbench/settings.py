@@ -68,6 +68,7 @@ class Settings:
     require_device: bool
     strict: bool
     cache: str
+    fast_build: bool
     no_cache: bool
     files: tuple[str, ...]
     problem_map: tuple[tuple[str, str], ...]

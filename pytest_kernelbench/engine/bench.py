@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from pytest_kernelbench.engine.audits import AuditCache
+from pytest_kernelbench.engine.bridge import Bridge
 from pytest_kernelbench.engine.builds import BuildCache
 from pytest_kernelbench.engine.clients import OracleClient
 from pytest_kernelbench.engine.launcher import CandidateLauncher
@@ -40,6 +41,7 @@ class Bench(Protocol):
     launcher: CandidateLauncher
     builds: BuildCache
     audits: AuditCache
+    bridge: Bridge
     device_kind: str
     """``cpu`` or ``cuda``."""
     telemetry: Telemetry | None

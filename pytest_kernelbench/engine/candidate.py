@@ -74,14 +74,21 @@ class Candidate:
         except BaseException as error:  # noqa: BLE001 - SystemExit is an outcome too
             return _failure(error)
 
-    def do_build(self, path: str, language: str, entry: str) -> Message:
+    def do_build(
+        self, path: str, language: str, entry: str, headers: Message | None
+    ) -> Message:
         """Import the kernel, which for most backends compiles it."""
         source = Path(path)
+        extensions = None
+        if headers is not None:
+            from pytest_kernelbench.engine import extensions as lean  # noqa: PLC0415
+
+            extensions = lean.extensions_for(source, headers)
         if language == "python":
             self._entry = getattr(_import_file(source), entry)
         else:
             self._entry = getattr(_build_extension(source, entry), entry)
-        return {}
+        return {"headers": extensions.headers if extensions else ""}
 
     def do_construct(
         self, device: str, precision: str, init: Message, seed: int
@@ -197,10 +204,10 @@ def _build_extension(path: Path, entry: str) -> ModuleType:
     )
     if declaration is None:
         raise NameError(f"no function {entry}() and no PYBIND11_MODULE in {path.name}")
+    source = f'#line 1 "{path}"\n{source}'  # diagnostics name the user's own lines
     if path.suffix == ".cpp":
         return _module(cpp_extension.load_inline(name, source, functions=[entry]))
     header = f"#include <torch/extension.h>\n{declaration[0].strip()};"
-    source = f'#line 1 "{path}"\n{source}'  # diagnostics name the user's own lines
     return _module(cpp_extension.load_inline(name, header, source, functions=[entry]))
 
 

@@ -24,6 +24,7 @@ from pytest_kernelbench.engine.clients import (
     OracleMemoryError,
     TimeBudget,
 )
+from pytest_kernelbench.engine.extensions import TIERS
 from pytest_kernelbench.engine.inspection import inspected
 from pytest_kernelbench.engine.pairing import Findings, Pairing, Seeds
 from pytest_kernelbench.engine.protocol import DeviceProtocol
@@ -96,7 +97,8 @@ class _Evaluation:
     def _carry_out(self, process: Sandboxed, build: BuildDirectory) -> None:
         candidate = CandidateClient(process)
         self._findings.built = False
-        self._build(candidate, process, build, "build")
+        headers = self._build(candidate, process, build, "build")
+        self._findings.built_with(headers)
         self._findings.built = True
         if not self._alone and self._judged(candidate, process, build, alone=False):
             return
@@ -144,16 +146,20 @@ class _Evaluation:
         process: Sandboxed,
         build: BuildDirectory,
         stage: str,
-    ) -> None:
+    ) -> str:
+        """Have it built; what the candidate says of the headers that did."""
+        headers = self._headers()
         with self._bench.building(process), self._findings.stage(stage):
-            candidate.ask(
+            reply = candidate.ask(
                 "build",
                 TimeBudget(self._options.build_timeout),
                 do="build",
                 path=str(build.source),
                 language=build.language,
                 entry="ModelNew" if build.language == "python" else "forward",
+                headers=headers,
             )
+        return str(reply.get("headers", ""))
 
     @contextlib.contextmanager
     def _built_base(self) -> Iterator[Base | None]:
@@ -180,6 +186,18 @@ class _Evaluation:
             return False
         base.candidate.pause()
         return True
+
+    def _headers(self) -> Message | None:
+        """What a candidate is told of lean headers; made here, before it may run."""
+        kernel = self._request.kernel
+        if not {kernel.backend, kernel.language} & {"cuda", "cpp"}:
+            return None
+        found = self._bench.bridge.headers() if self._options.fast_build else None
+        return {
+            "lean": TIERS[:-1] if self._options.fast_build else (),
+            "mini": str(found.include) if found else None,
+            "library": str(found.library) if found else None,
+        }
 
     def _pairing(self, candidate: CandidateClient, place: Place) -> Pairing:
         return Pairing(
@@ -287,6 +305,7 @@ class _Evaluation:
             log=printable(log[-_MAX_LOG:]),
             environment=findings.environment,
             telemetry=findings.telemetry,
+            headers=findings.headers,
             **timing,
         )
 

@@ -20,6 +20,7 @@ from pytest_kernelbench.engine.clients import (
     OracleMemoryError,
     TimeBudget,
 )
+from pytest_kernelbench.engine.extensions import TIERS
 from pytest_kernelbench.engine.telemetry import Telemetry
 from pytest_kernelbench.model import Audit, EvalRequest, Resources, Trial, Verdict
 
@@ -64,6 +65,7 @@ class Findings:
     resources: tuple[Resources, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     unscorable: str = ""
+    headers: str = ""
     timing: dict[str, Any] = field(default_factory=dict)
     telemetry: dict[str, float] = field(default_factory=dict)
 
@@ -100,6 +102,12 @@ class Findings:
         lower = [name for name in audit.precisions if name != "tf32"]
         if lower:
             self.limit(f"the problem does not notice {' or '.join(lower)} inputs")
+
+    def built_with(self, headers: str) -> None:
+        """Keep what a candidate says of its build, if it is one of the known words."""
+        tiers = headers.split(", ")
+        if set(tiers) <= set(TIERS) and len(tiers) <= len(TIERS):
+            self.headers = ", ".join(tiers)
 
     def note(self, text: str) -> None:
         if text not in self.notes:

@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from pytest_kernelbench.engine.audits import AuditCache
+from pytest_kernelbench.engine.bridge import Bridge
 from pytest_kernelbench.engine.builds import (
     BuildCache,
     default_cache_root,
@@ -59,6 +60,7 @@ class LocalExecutor:
         root = cache_dir or default_cache_root()
         self._builds = BuildCache(root / "builds")
         self._audits = AuditCache(root / "audits")
+        self._bridge = Bridge(root / "headers")
         self._lock = threading.Lock()
         self._benches: dict[str, LocalBench] = {}
         self._gpus: Sequence[Gpu] | None = None
@@ -144,7 +146,7 @@ class LocalExecutor:
                 raise ExecutorError("the executor was closed")
             if name not in self._benches:
                 self._benches[name] = LocalBench(
-                    gpu, self._builds, self._audits, self._build_slots
+                    gpu, self._builds, self._audits, self._bridge, self._build_slots
                 )
             return self._benches[name]
 
@@ -167,12 +169,14 @@ class LocalBench:
         gpu: Gpu | None,
         builds: BuildCache,
         audits: AuditCache,
+        bridge: Bridge,
         slots: threading.BoundedSemaphore,
     ) -> None:
         self.device_kind = "cuda" if gpu else "cpu"
         self.telemetry = telemetry_of(gpu.uuid) if gpu else None
         self.builds = builds
         self.audits = audits
+        self.bridge = bridge
         self._environment = _environment(gpu)
         self.launcher = CandidateLauncher(self._environment)
         self._build_slots = slots

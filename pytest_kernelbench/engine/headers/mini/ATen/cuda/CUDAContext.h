@@ -1,0 +1,3 @@
+#pragma once
+#include <ATen/cuda/Exceptions.h>
+#include <c10/cuda/CUDAStream.h>
