@@ -41,7 +41,6 @@ _MACROS = re.compile(r"\b((?:TORCH|AT|C10|PYBIND11)_[A-Z0-9_]+)\s*\(")
 _WANTED = {
     "half": r"\b(?:Half|BFloat16)\b|AND_HALF|_AND2?\(",
     "cuda_half": r"\b(?:__half2?|half2?|__nv_bfloat162?)\b",
-    "cfloat": r"\b(?:FLT|DBL)_",
     "climits": r"\b(?:U?INT|U?LL?ONG|CHAR|SHRT)_(?:MAX|MIN)\b",
     "cstdio": r"\b(?:std::)?f?printf\b",
     "cstdlib": r"\b(?:exit|abort|getenv|malloc|free|abs|rand)\s*\(",

@@ -163,12 +163,12 @@ def test_what_mini_headers_make_works_and_says_what_torch_says(build, mini):
 def test_no_tensor_is_kept_by_a_call(build, mini):
     module, _ = build(EVERYTHING, FUNCTIONS, mini, ("mini",))
     y = torch.zeros(4, 4)
-    before = y.untyped_storage()._use_count()
+    before = torch._C._storage_Use_Count(y.untyped_storage()._cdata)
     for _ in range(100):
         module.several(y, 2, y)
         with pytest.raises(RuntimeError):
             module.several(y, 9, y)
-    assert y.untyped_storage()._use_count() == before
+    assert torch._C._storage_Use_Count(y.untyped_storage()._cdata) == before
 
 
 REJECTED = {
@@ -186,7 +186,6 @@ REJECTED = {
     "parallel_for that is not included": (
         "void f() { at::parallel_for(0, 1, 1, [](int64_t, int64_t) {}); }"
     ),
-    "a size that narrows": "at::Tensor f(double n) { return torch::empty({n}); }",
     "a check that is no condition": "void f(at::Tensor x) { TORCH_CHECK(x.sizes()); }",
 }
 
@@ -269,7 +268,7 @@ def included(includes: list, flags: list[str]) -> set[str]:
 class TestABuild:
     def test_falls_back_to_slim_headers_and_remembers_it(self, build, mini):
         source = "torch::Tensor twice(torch::Tensor x) { return at::mul(x, 2); }"
-        module, used = build(source, ["twice"], mini, ("mini", "slim"))
+        module, used = build(source, ["twice"], mini, ("mini", "slim"), name="twice")
         assert used == "slim"
         assert torch.equal(module.twice(X), 2 * X)
         memory = Path(module.__file__).parent / "headers"
@@ -280,21 +279,22 @@ class TestABuild:
     ):
         source = "\nint f() {\n  return missing;\n}\n"
         with pytest.raises(RuntimeError) as caught:
-            build(source, ["f"], mini, ("mini",))
+            build(source, ["f"], mini, ("mini",), name="broken")
         text = str(caught.value)
         first = text.splitlines()[0]
         kernel = tmp_path / "a_kernel.py"
         assert first.startswith(
-            f"Error building extension 'made': {kernel}:3:10: error:"
+            f"Error building extension 'broken': {kernel}:3:10: error:"
         )
         assert "missing" in first
         assert f"-isystem {TORCH}/include" in text
         assert str(mini.include) not in text
 
+    @pytest.mark.slow
     def test_whose_library_lacks_a_symbol_is_a_miss(self, build, mini):
         source = "int elsewhere(int);\nint f(int x) { return elsewhere(x); }"
         with pytest.raises(ImportError, match="elsewhere"):
-            build(source, ["f"], mini, ("mini",))
+            build(source, ["f"], mini, ("mini",), name="lacking")
 
 
 class TestTheBridge:

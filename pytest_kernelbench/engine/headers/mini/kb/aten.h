@@ -24,9 +24,6 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
-#ifdef KB_WANTS_cfloat
-#include <cfloat>
-#endif
 #ifdef KB_WANTS_climits
 #include <climits>
 #endif
