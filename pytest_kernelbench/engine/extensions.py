@@ -137,10 +137,7 @@ class Extensions:
             text = ninja.with_include(place)
         (place / "build.ninja").write_text(text, encoding="utf-8")
         code, output = self._run_ninja(place)
-        if code != 0 or not _loads(place / ninja.target):
-            return None
-        _put(place / ninja.target, directory / ninja.target)
-        return output
+        return output if code == 0 and _loads(directory / ninja.target) else None
 
     def _stock_build(self, directory: Path, error_prefix: str) -> str:
         code, output = self._run_ninja(directory)
@@ -223,7 +220,10 @@ class _Ninja:
         def added(match: re.Match[str]) -> str:
             return f"{match[0]} {flags}"
 
-        return re.sub(r"^(?:cuda_)?cflags =", added, self._text, flags=re.MULTILINE)
+        text = re.sub(r"^(?:cuda_)?cflags =", added, self._text, flags=re.MULTILINE)
+        # It is run in a directory of the tier's, for the library beside that.
+        target = rf"^(build|default) {re.escape(self.target)}(?=[:\n])"
+        return re.sub(target, rf"\1 ../{self.target}", text, flags=re.MULTILINE)
 
 
 def _loads(library: Path) -> bool:
@@ -233,13 +233,6 @@ def _loads(library: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def _put(library: Path, place: Path) -> None:
-    """The same file under the name where it is looked for."""
-    with contextlib.suppress(FileNotFoundError):
-        place.unlink()
-    place.hardlink_to(library)
 
 
 def extensions_for(source: Path, headers: dict[str, Any]) -> Extensions:
