@@ -13,6 +13,9 @@ import msgspec
 from pytest_kernelbench.model import EvalResult, Options, Verdict
 from pytest_kernelbench.statistics import regression_limit
 
+NOT_COMPARED = "not compared"
+"""How every reason begins for which a kernel was not held to what it was."""
+
 
 def judge(result: EvalResult, options: Options) -> EvalResult:
     """Turn a PASS that misses a threshold into SLOW or REGRESSED, or AMBIGUOUS."""
@@ -76,8 +79,8 @@ def ungated(result: EvalResult, options: Options, *, compares: bool) -> str | No
     if result.runtime is None:
         return "no runtime was measured"
     if compares and result.change is None:
-        said = [note for note in result.notes if note.startswith("not compared")]
-        return said[0] if said else "not compared"
+        said = (*result.notes, result.reason)
+        return next((one for one in said if one.startswith(NOT_COMPARED)), NOT_COMPARED)
     return ""
 
 
@@ -138,7 +141,7 @@ def _change_finding(result: EvalResult, allowed: float | None) -> tuple[Verdict,
         return Verdict.PASS, ""
     limit = f"at most {allowed * 100:g}% slower allowed"
     if change is None:
-        return Verdict.AMBIGUOUS, f"not compared, {limit}"
+        return Verdict.AMBIGUOUS, f"{NOT_COMPARED}, {limit}"
     took = [(1 / x - 1) * 100 for x in (change.speedup.high, change.speedup.low)]
     middle = (1 / change.speedup.value - 1) * 100
     seen = f"takes {middle:+.1f}% [{took[0]:+.1f}, {took[1]:+.1f}] longer"

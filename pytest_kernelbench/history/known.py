@@ -147,7 +147,8 @@ class Records:
         self._records: dict[Key, Record] = {}
         self._trouble: str | None = None
         try:
-            self._records = read_records(path)
+            if path.exists() or not self._replacing:
+                self._records = read_records(path)
         except RunFileError as error:
             self._trouble = str(error)
 

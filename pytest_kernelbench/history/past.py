@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from pytest_kernelbench.changes import change, session_noise, worse
-from pytest_kernelbench.gates import judge_change
+from pytest_kernelbench.gates import NOT_COMPARED, judge_change
 from pytest_kernelbench.history.known import Known, Records, SavedRuns, Unknown
 from pytest_kernelbench.model import EvalResult, Verdict
 from pytest_kernelbench.settings import Settings
@@ -64,7 +64,7 @@ class Past:
 
 
 def _uncompared(result: EvalResult, why: Unknown, *, gated: bool) -> EvalResult:
-    text = f"not compared: {why}"
+    text = f"{NOT_COMPARED}: {why}"
     if gated and not why.expected:
         return judge_change(result, [(Verdict.AMBIGUOUS, text)])
     notes = tuple(dict.fromkeys((*result.notes, text)))

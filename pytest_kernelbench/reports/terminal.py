@@ -78,7 +78,7 @@ def show(
     terminal.write_line(f" {_closing([one.result for one in run.evaluated], run)}")
     for line in wording.changes([one.result for one in run.evaluated]):
         terminal.write_line(f" {line}")
-    for line in (*gate_lines(run, config), *_remarks(run.evaluated)):
+    for line in (*gate_lines(run, config), *_remarks(run)):
         terminal.write_line(f" {line}")
     _show_where(run, terminal, settings_of(config))
 
@@ -233,13 +233,14 @@ def _expenses(run: RunReports) -> list[str]:
     return parts
 
 
-def _remarks(evaluated: Sequence[Evaluated]) -> list[str]:
+def _remarks(run: RunReports) -> list[str]:
     """What is to be said of the results, each once however many it applies to."""
+    told = {why for _, why in run.gates}  # with the kernels' names
     counts: dict[str, int] = {}
-    for one in evaluated:
+    for one in run.evaluated:
         result = one.result
         said = [f"limit: {text}" for text in result.limits]
-        said += [f"note: {text}" for text in result.notes]
+        said += [f"note: {text}" for text in result.notes if text not in told]
         if one.outcome == "skipped" and result.reason:
             said.append(f"skipped: {result.reason}")
         forgiven = result.verdict.is_failure and one.outcome == "passed"

@@ -278,7 +278,9 @@ class TestComparing:
             "--kb-compare", "--kb-compare-fail=speedup:5%", "--kb-strict"
         )
         result.assert_outcomes(passed=2)
-        result.stdout.fnmatch_lines([" note: not compared: not measured in 0001_main"])
+        result.stdout.fnmatch_lines(
+            [" not gated: not compared: not measured in 0001_main: b_*"]
+        )
 
     def test_a_regression_is_not_accepted_by_running_twice(self, kernels):
         words = ("--kb-compare", "--kb-compare-fail=speedup:5%", "--kb-autosave")
@@ -354,7 +356,13 @@ class TestWhatMayNotBeCompared:
         result.stdout.no_fnmatch_line("*SLOWER*")
         gated = ("--kb-compare", "--kb-compare-fail=speedup:5%")
         result = kernels.run(*gated)
-        result.stdout.fnmatch_lines(["*a_kernel.py*AMBIGUOUS*"])
+        result.stdout.fnmatch_lines(
+            [
+                "*a_kernel.py*AMBIGUOUS*",
+                " gate: 0 of 1 kernel held to their limits, 1 undecided*",
+                " not gated: not compared: 0001_main: torch *: a_kernel.py",
+            ]
+        )
         kernels.run(*gated, "--kb-strict").assert_outcomes(failed=1)
         kernels.run(*gated, "--kb-compare-across").assert_outcomes(failed=1)
 
