@@ -46,7 +46,7 @@ from pytest_kernelbench.model import (
 _NEEDS_CUDA = frozenset(
     {"cuda", "hip", "tilelang", "cute", "cutlass", "thunderkittens"}
 )
-_GPU_PLACES = 4
+_GPU_PLACES = 6
 """Kernels at work on a GPU at a time; one of them is timed, and then only that one."""
 _PING_TIMEOUT = 10.0
 

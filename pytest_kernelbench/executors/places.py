@@ -101,6 +101,8 @@ class Places:
     def taken(self, candidate: Sandboxed | None, *, alone: bool) -> Iterator[Place]:
         """Wait for a place, and hold it; without a candidate for the oracle alone.
 
+        Who leaves for good has ended its candidates.
+
         Raises:
             ExecutorError: the executor was closed, or no oracle starts.
         """
@@ -109,9 +111,6 @@ class Places:
         try:
             yield place
         finally:
-            # The device is given back once nothing of the kernel runs on it any more.
-            for one in place.candidates:
-                one.kill()
             place.oracle.end()
             self._leave(place)
 
@@ -141,12 +140,11 @@ class Places:
 
     def _open(self, place: Place) -> None:
         """Have the device to ourselves, and an oracle; others wait for that."""
-        try:
-            file = self._locked_file()
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._leave, place)
+            file = undo.enter_context(self._locked_file())
             oracle = self._running_oracle()
-        except BaseException:
-            self._leave(place)
-            raise
+            undo.pop_all()
         with self._changed:
             self._file, self._oracle, self._since = file, oracle, time.monotonic()
             self._changed.notify_all()

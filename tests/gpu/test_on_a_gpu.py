@@ -297,3 +297,23 @@ def test_a_killed_kernel_leaves_nothing_on_the_device(gpu, tmp_path):
     require_pass(mine.evaluate(plain(RELU)))
     executor.close()
     assert used_bytes() - before < 1 << 30
+
+
+def test_a_problem_that_fills_much_of_the_memory_is_judged_alone(gpu):
+    large = RELU.replace("64, 1 << 20", "1024, 1 << 20")
+    futures = [gpu.submit(plain(problem), problem) for problem in (large, RELU, large)]
+    for future in futures:
+        require_pass(future.result(600))
+
+
+def test_who_keeps_the_gpu_busy_beside_others_harms_only_itself(gpu):
+    spin = "import torch\nfor _ in range(64):\n    torch.cuda._sleep(1 << 34)\n"
+    hog = plain(RELU, "return torch.relu(x)", "spin(); return torch.relu(x)")
+    hog = f"def spin():\n    exec({spin!r})\n{hog}"
+    theirs = gpu.submit(hog, timing=True, timeout=20)
+    ours = [gpu.submit(plain(RELU), timing=True, seed=seed) for seed in range(3)]
+    for future in ours:
+        result = future.result(600)
+        require_pass(result)
+        assert 0.98 < result.speedup.value < 1.02
+    assert theirs.result(600).verdict is Verdict.TIMEOUT
