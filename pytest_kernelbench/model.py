@@ -305,7 +305,7 @@ class EvalResult(_Data, frozen=True, kw_only=True):
     bytes_moved: int | None = None
     """Of all inputs, weights and outputs, each touched once."""
     peak_bandwidth: float | None = None
-    """Bytes per second that the device was seen to copy, read and written."""
+    """Bytes per second, the best that the device was seen to copy, read or fill with."""
     build_seconds: float | None = None
     elapsed_seconds: float | None = None
     stages: dict[str, float] = {}

@@ -1,7 +1,7 @@
 """What is known of problems: asked of the oracle once, then kept.
 
 An audit depends on the problem's text, the precision, the tolerance, torch and the
-kind of device, so it is kept under a hash of these: in memory for the session, and
+device, so it is kept under a hash of these: in memory for the session, and
 as a file for later ones. A file that cannot be read or written costs the time to ask
 again, and nothing else.
 """
@@ -18,7 +18,7 @@ import msgspec
 from pytest_kernelbench.engine.clients import OracleClient
 from pytest_kernelbench.model import Audit, Options, Problem
 
-_REVISION = 1
+_REVISION = 2
 """Of what an audit tries; older files are then not found."""
 _MOST_SECONDS = 60.0
 

@@ -14,6 +14,7 @@ from pytest_kernelbench.engine.bursts import Burst, Bursts, Measured
 from pytest_kernelbench.engine.channel import Message
 from pytest_kernelbench.engine.clients import KernelFault
 from pytest_kernelbench.engine.pairing import Pairing
+from pytest_kernelbench.engine.physics import require_possible
 from pytest_kernelbench.engine.rival import Rival
 from pytest_kernelbench.engine.sampling import SYSTEMATIC, Sampler
 from pytest_kernelbench.engine.setup import set_up
@@ -80,6 +81,12 @@ class DeviceProtocol:
             raise KernelFault(Verdict.INTEGRITY, sampler.disagreement())
         change = None if rival is None else rival.change()
         self._require_idle_device(sampler)
+        traffic = require_possible(
+            self._pairing,
+            self._stage.audit.least_bytes,
+            self._stage.touched_bytes,
+            sampler.kernel_median(),
+        )
         self._remark(sampler)
         self._findings.timing = {
             "runtime": summarize(sampler.kernel_seconds),
@@ -89,6 +96,7 @@ class DeviceProtocol:
             "speedup": sampler.speedup(),
             "decisive_speedup": sampler.decisive_speedup(),
             "change": change,
+            **traffic,
         }
 
     def _is_done(self, sampler: Sampler, rival: Rival | None) -> bool:

@@ -37,6 +37,8 @@ class Stage:
     """Whether the problem's model draws random numbers of its own."""
     has_weights: bool
     audit: Audit
+    touched_bytes: int
+    """Of inputs, weights and outputs."""
 
 
 def load_problem(pairing: Pairing) -> Message:
@@ -97,7 +99,7 @@ def _audit(
         request.problem,
         request.options,
         seed=seeds.derived("audit"),
-        environment=(contract["environment"]["torch"], contract["device_kind"]),
+        environment=(contract["environment"]["torch"], contract["device_name"]),
     )
 
 
@@ -131,6 +133,7 @@ class _Setup:
             draws=contract["draws"],
             has_weights=bool(contract["state"]),
             audit=contract["audit"],
+            touched_bytes=contract["touched_bytes"],
         )
 
     def _construct(self, contract: Message, init_seed: int) -> None:

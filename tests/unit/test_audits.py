@@ -8,7 +8,7 @@ from pytest_kernelbench.engine.audits import AuditCache
 from pytest_kernelbench.model import Audit, Options, Problem
 
 PROBLEM = Problem(id="p", name="p", source="# a problem", origin="p.py")
-HERE = ("2.13", "cpu")
+HERE = ("2.13", "a CPU")
 
 
 class Oracle:
@@ -43,8 +43,8 @@ def test_an_audit_outlives_the_session(tmp_path):
         {"problem": Problem(id="p", name="p", source="# another", origin="p.py")},
         {"precision": "bf16"},
         {"tolerance": "kernelbench"},
-        {"environment": ("2.14", "cpu")},
-        {"environment": ("2.13", "cuda")},
+        {"environment": ("2.14", "a CPU")},
+        {"environment": ("2.13", "another CPU")},
     ],
 )
 def test_whatever_it_depends_on_asks_again(tmp_path, other):
