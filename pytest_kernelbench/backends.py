@@ -42,6 +42,37 @@ def backend_of(tree: ast.Module) -> str:
     return "cpp" if extensions else "pytorch"
 
 
+def only_calls_pytorch(tree: ast.Module) -> bool:
+    """Whether nothing in it is a kernel, as far as text can tell.
+
+    A kernel for Triton must be mentioned outside of itself: one that nobody launches
+    is for show.
+    """
+    backend = backend_of(tree)
+    if backend != "triton":
+        return backend == "pytorch"
+    imports = _imports(tree)
+    jitted = {
+        node.name: node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and _is_jitted(node, imports)
+    }
+    inside = {id(part) for node in jitted.values() for part in ast.walk(node)}
+    return not any(
+        isinstance(node, ast.Name) and node.id in jitted and id(node) not in inside
+        for node in ast.walk(tree)
+    )
+
+
+def _is_jitted(function: ast.FunctionDef, imports: dict[str, str]) -> bool:
+    decorators = (
+        one.func if isinstance(one, ast.Call) else one
+        for one in function.decorator_list
+    )
+    names = {_dotted(decorator, imports) for decorator in decorators}
+    return any(name.startswith("triton.") for name in names)
+
+
 def _imports(tree: ast.Module) -> dict[str, str]:
     """Each name that an import binds, anywhere, with the dotted name behind it."""
     bound: dict[str, str] = {}

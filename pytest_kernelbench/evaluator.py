@@ -20,7 +20,7 @@ from pytest_kernelbench import streams, values
 from pytest_kernelbench.errors import ExecutorError, SettingError
 from pytest_kernelbench.executors.base import Executor, Metered
 from pytest_kernelbench.executors.gpus import default_device
-from pytest_kernelbench.gates import judge
+from pytest_kernelbench.gates import judge, require_kernel
 from pytest_kernelbench.kernels import kernel_from_text, read_kernel
 from pytest_kernelbench.model import (
     EvalRequest,
@@ -116,7 +116,7 @@ class Evaluator:
         """
         request = self._request(kernel, problem, options)
         raw = self._executor.submit(request)
-        return _after(raw, lambda done: judge(_result(done), request.options))
+        return _after(raw, lambda done: _judged(_result(done), request))
 
     def evaluate(
         self, kernel: KernelLike, problem: ProblemLike, **options: Any
@@ -293,6 +293,10 @@ def _result(raw: Future[EvalResult]) -> EvalResult:
     except CancelledError:
         message = "the evaluator was closed"
     raise ExecutorError(message)
+
+
+def _judged(result: EvalResult, request: EvalRequest) -> EvalResult:
+    return require_kernel(judge(result, request.options), request)
 
 
 def _after(

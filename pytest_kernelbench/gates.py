@@ -10,8 +10,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pytest_kernelbench.model import EvalResult, Options, Verdict
+from pytest_kernelbench.backends import only_calls_pytorch
+from pytest_kernelbench.model import EvalRequest, EvalResult, Options, Verdict
 from pytest_kernelbench.statistics import regression_limit
+from pytest_kernelbench.syntax import SourceError, parse
 
 NOT_COMPARED = "not compared"
 """How every reason begins for which a kernel was not held to what it was."""
@@ -96,6 +98,23 @@ def require_assurance(result: EvalResult, level: str | None) -> EvalResult:
         f"at least {level} required (--kb-min-assurance)"
     )
     return msgspec.structs.replace(result, verdict=Verdict.INTEGRITY, reason=reason)
+
+
+def require_kernel(result: EvalResult, request: EvalRequest) -> EvalResult:
+    """Turn a success of what only calls PyTorch into INTEGRITY, where that is asked."""
+    if not request.options.require_kernel or not _vouched(result):
+        return result
+    if request.kernel.language != "python" or not _is_pytorch(request.kernel.source):
+        return result
+    reason = "it has no kernel of its own, it only calls PyTorch (--kb-require-kernel)"
+    return msgspec.structs.replace(result, verdict=Verdict.INTEGRITY, reason=reason)
+
+
+def _is_pytorch(source: str) -> bool:
+    try:
+        return only_calls_pytorch(parse(source))
+    except SourceError:
+        return False  # yet it ran, so this is a newer Python's
 
 
 def _vouched(result: EvalResult) -> bool:

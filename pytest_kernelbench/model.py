@@ -128,6 +128,8 @@ class Options(_Data, frozen=True, kw_only=True):
     """Seconds."""
     max_regression: float | None = None
     """By how much longer than its base the kernel may take, relative."""
+    require_kernel: bool = False
+    """Whether what only calls PyTorch fails."""
     alpha: float = 0.01
     """Probability that a kernel which keeps its limits fails one by chance."""
 
@@ -218,7 +220,8 @@ class Audit(_Data, frozen=True, kw_only=True):
     """Whether a problem tells kernels that work from kernels that do not."""
 
     accepted: tuple[str, ...] = ()
-    """Null kernels, such as ``zeros``, that its own inputs and tolerance accept."""
+    """Null kernels, such as ``zeros``, that its own inputs and tolerance accept; and
+    lower precisions, where that is cured."""
     redraw: str = ""
     """How half of its inputs are changed, so that no null kernel is accepted."""
     tolerance: str = ""

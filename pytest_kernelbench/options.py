@@ -272,6 +272,7 @@ OPTIONS = (
     ),
     _switch("require-device", "fail instead of skip where the device is missing"),
     _switch("strict", "fail what is AMBIGUOUS"),
+    _switch("require-kernel", "fail kernels that only call PyTorch"),
     _row(
         "cache",
         values.choice("cold", "warm"),

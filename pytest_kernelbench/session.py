@@ -18,7 +18,7 @@ import pytest
 from pytest_kernelbench.errors import ExecutorError, KernelBenchError
 from pytest_kernelbench.executors import BUILT_IN, ExecutorFactory
 from pytest_kernelbench.executors.base import Executor
-from pytest_kernelbench.gates import judge, require_assurance
+from pytest_kernelbench.gates import judge, require_assurance, require_kernel
 from pytest_kernelbench.history.past import Past, past_of
 from pytest_kernelbench.journal import Journal
 from pytest_kernelbench.model import EvalRequest, EvalResult
@@ -144,6 +144,7 @@ class Evaluations:
 
     def _judged(self, result: EvalResult, request: EvalRequest) -> EvalResult:
         result = judge(request.identified(result), request.options)
+        result = require_kernel(result, request)
         result = require_assurance(result, self._min_assurance)
         if self._past is None:
             return result

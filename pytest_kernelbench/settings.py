@@ -67,6 +67,7 @@ class Settings:
     min_assurance: str | None
     require_device: bool
     strict: bool
+    require_kernel: bool
     cache: str
     fast_build: bool
     no_cache: bool

@@ -39,6 +39,7 @@ _SAME_NAME = (
     "fast_build",
     "min_speedup",
     "alpha",
+    "require_kernel",
 )
 _NEGATED = {"timing": "no_timing", "reuse": "no_cache"}
 _MICROSECOND = 1e-6

@@ -20,7 +20,7 @@ import torch
 from pytest_kernelbench.engine.compare import Tolerance, compare, row_length
 from pytest_kernelbench.engine.redraws import redraws_for
 from pytest_kernelbench.engine.reference import ProblemFault, Reference, tensors_of
-from pytest_kernelbench.engine.roundings import accepted_precisions
+from pytest_kernelbench.engine.roundings import PRECISIONS, accepted_precisions
 
 Accepted = dict[int, set[str]]
 """Names of the null kernels that each output accepts."""
@@ -84,19 +84,47 @@ class _Audit:
 
     def run(self) -> dict[str, Any]:
         accepted = self._accepted()
+        names = sorted(set().union(*accepted.values()))
         redraw, tolerance = self._cure(accepted) if accepted else ("", "")
+        lower = self._precisions(redraw, tolerance)
+        if lower and not redraw and (tolerance or not accepted):
+            redraw, left = self._cure_of_precisions(lower, tolerance)
+            names += [f"{name} inputs" for name in lower - left]
+            lower = left
         return {
-            "accepted": sorted(set().union(*accepted.values())),
+            "accepted": sorted(names),
             "redraw": redraw,
             "tolerance": tolerance,
-            "precisions": self._precisions(tolerance or self._asked),
+            "precisions": sorted(lower),
         }
 
-    def _precisions(self, tolerance: str) -> list[str]:
+    def _precisions(self, redraw: str, tolerance: str) -> set[str]:
+        """Lower ones that pass with the problem's inputs, and with the others if any."""
+        judged = tolerance or self._asked
+        lower = self._passing_precisions("", judged)
+        return lower & self._passing_precisions(redraw, judged) if redraw else lower
+
+    def _cure_of_precisions(
+        self, lower: set[str], tolerance: str
+    ) -> tuple[str, set[str]]:
+        """The mildest redraw with which most of them are noticed, and those that are not."""
+        best, left = "", lower
+        for redraw in redraws_for(self._reference.source):
+            still = lower & self._passing_precisions(redraw, tolerance or self._asked)
+            if len(still) < len(left):
+                best, left = redraw, still
+        return best, left
+
+    def _passing_precisions(self, redraw: str, tolerance: str) -> set[str]:
+        """All, where these inputs are none that the problem can compute."""
         try:
-            return accepted_precisions(self._reference, self._seed, tolerance)
-        except (RuntimeError, TypeError):  # an operation that knows no such numbers
-            return []
+            if redraw and not _is_finite(self._call(_CALLS[0], redraw)):
+                return set(PRECISIONS)
+            return accepted_precisions(
+                self._reference, self._seed + _CALLS[0], redraw, tolerance
+            )
+        except (RuntimeError, TypeError, ProblemFault, OutOfTimeError):
+            return set(PRECISIONS) if redraw else set()
 
     def _accepted(self) -> Accepted:
         """Empty as soon as one output accepts nothing."""

@@ -28,7 +28,7 @@ def _to_tf32(tensor: torch.Tensor) -> torch.Tensor:
     return ((bits + (1 << 12)) & ~((1 << 13) - 1)).view(torch.float32)
 
 
-ROUNDINGS: dict[str, Rounding] = {
+PRECISIONS: dict[str, Rounding] = {
     "tf32": _to_tf32,
     "bf16": lambda tensor: tensor.bfloat16().to(tensor.dtype),
     "fp16": lambda tensor: tensor.half().to(tensor.dtype),
@@ -40,23 +40,27 @@ _LOWER = {
 }
 
 
-def accepted_precisions(reference: Reference, seed: int, tolerance: str) -> list[str]:
+def accepted_precisions(
+    reference: Reference, seed: int, redraw: str, tolerance: str
+) -> set[str]:
     """Names of the lower precisions that the problem does not notice."""
     names = _LOWER[reference.dtype]
-    lower = [_rounded_outputs(reference, seed, ROUNDINGS[name]) for name in names]
-    expected, wide = reference.answers(reference.inputs(seed), draw=seed)
-    return [
+    lower = [
+        _rounded_outputs(reference, seed, redraw, PRECISIONS[name]) for name in names
+    ]
+    expected, wide = reference.answers(reference.inputs(seed, redraw), draw=seed)
+    return {
         name
         for name, outputs in zip(names, lower, strict=True)
         if all(
             _passes(output, right, exact, tolerance)
             for output, right, exact in zip(outputs, expected, wide, strict=True)
         )
-    ]
+    }
 
 
 def _rounded_outputs(
-    reference: Reference, seed: int, rounding: Rounding
+    reference: Reference, seed: int, redraw: str, rounding: Rounding
 ) -> list[torch.Tensor]:
     def rounded(tensor: torch.Tensor) -> torch.Tensor:
         return rounding(tensor) if tensor.is_floating_point() else tensor
@@ -64,7 +68,7 @@ def _rounded_outputs(
     model = copy.deepcopy(reference.model)
     for weight in (*model.parameters(), *model.buffers()):
         weight.copy_(rounded(weight))
-    inputs = [map_tensors(value, rounded) for value in reference.inputs(seed)]
+    inputs = [map_tensors(value, rounded) for value in reference.inputs(seed, redraw)]
     torch.manual_seed(seed)
     return tensors_of(model(*inputs))
 

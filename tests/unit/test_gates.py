@@ -5,8 +5,21 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from pytest_kernelbench.gates import judge, require_assurance
-from pytest_kernelbench.model import EvalResult, Interval, Options, Runtime, Verdict
+from pytest_kernelbench.gates import (
+    judge,
+    require_assurance,
+    require_kernel,
+)
+from pytest_kernelbench.model import (
+    EvalRequest,
+    EvalResult,
+    Interval,
+    Kernel,
+    Options,
+    Problem,
+    Runtime,
+    Verdict,
+)
 
 
 def result(**fields):
@@ -109,3 +122,51 @@ def test_judging_keeps_the_rest_of_the_result():
     seen = result(speedup=interval(0.8, 0.9), notes=("a note",), seed=7)
     judged = judge(seen, Options(min_speedup=1.0))
     assert msgspec.structs.replace(judged, verdict=Verdict.PASS, reason="") == seen
+
+
+TRITON = """
+import triton, torch
+@triton.jit
+def add(x): ...
+class ModelNew:
+    def forward(self, x): {}
+"""
+INLINE = (
+    "from torch.utils.cpp_extension import load_inline as made\nmade('k', 'c', 'd')"
+)
+
+
+class TestAKernelOfItsOwn:
+    def judged(self, source, *, asked=True, verdict=Verdict.PASS, language="python"):
+        request = EvalRequest(
+            kernel=Kernel(path="k.py", source=source, language=language),
+            problem=Problem(id="p", name="p", source="", origin="p.py"),
+            device="cpu",
+            options=Options(require_kernel=asked),
+        )
+        return require_kernel(result(verdict=verdict), request).verdict
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "import torch\nclass ModelNew: forward = torch.relu",
+            TRITON.format("return torch.relu(x)"),
+            "import triton, torch",
+        ],
+    )
+    def test_is_missed_only_where_it_is_required(self, source):
+        assert self.judged(source) is Verdict.INTEGRITY
+        assert self.judged(source, asked=False) is Verdict.PASS
+
+    @pytest.mark.parametrize(
+        "source",
+        [TRITON.format("add[(1,)](x)"), INLINE, "import tilelang", "newer syntax ?"],
+    )
+    def test_is_seen_in_the_text(self, source):
+        assert self.judged(source) is Verdict.PASS
+
+    def test_is_taken_for_granted_in_other_languages(self):
+        assert self.judged("at::mm", language="cuda") is Verdict.PASS
+
+    def test_is_not_missed_in_what_has_failed_already(self):
+        assert self.judged("import torch", verdict=Verdict.WRONG) is Verdict.WRONG

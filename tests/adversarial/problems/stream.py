@@ -1,6 +1,6 @@
 import torch
 
-ROWS, WIDTH = 4096, 10240  # several times what a GPU's cache holds
+ROWS, WIDTH = 8192, 10240  # several times what a GPU's cache holds
 
 
 class Model(torch.nn.Module):

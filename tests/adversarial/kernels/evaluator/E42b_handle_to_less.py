@@ -2,6 +2,7 @@
 
 needs: cuda
 expect: CRASH INTEGRITY WRONG NONFINITE
+neutral: yes
 timing: no
 for: ours
 own: executor

@@ -1,7 +1,7 @@
 """R03: asks for more memory than any machine has.
 
 needs: cpu
-expect: OOM CRASH
+expect: OOM CRASH SHAPE
 timing: no
 """
 

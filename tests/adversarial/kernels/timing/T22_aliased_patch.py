@@ -1,7 +1,7 @@
 """T22: the event API patched through aliases that no scanner of names would find.
 
 needs: cuda
-expect: INTEGRITY CRASH
+expect: INTEGRITY CRASH WRONG NONFINITE
 neutral: yes
 """
 
