@@ -18,7 +18,7 @@ import msgspec
 from pytest_kernelbench.engine.clients import OracleClient
 from pytest_kernelbench.model import Audit, Options, Problem
 
-_REVISION = 2
+_REVISION = 3
 """Of what an audit tries; older files are then not found."""
 _MOST_SECONDS = 60.0
 

@@ -120,11 +120,18 @@ class TestALowerPrecision:
         found = audit(engine, "return x @ y", inputs, arguments="x, y")
         assert found.precisions == ()
 
+    def test_is_noticed_by_other_inputs_where_positive_sums_hide_it(self, engine):
+        inputs = "[torch.rand(16, 8192), torch.rand(8192, 16)]"
+        found = audit(engine, "return x @ y", inputs, arguments="x, y")
+        assert (found.verdict, found.precisions) == ("tightened", ())
+        assert set(found.accepted) >= {"fp16 inputs"}
+        assert "signs" in found.redraw
+
     def test_is_told_where_it_is_not(self, engine):
         found = audit(
             engine, "return x.argmax(1)", "[torch.eye(64)[torch.randperm(64)]]"
         )
-        assert found.precisions == ("tf32", "bf16", "fp16")
+        assert found.precisions == ("bf16", "fp16", "tf32")
 
     def test_is_bf16_for_a_problem_in_fp16(self, engine):
         product = ("return x @ y", "[torch.rand(64, 256), torch.rand(256, 64)]")
