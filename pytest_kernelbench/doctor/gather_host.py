@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest_kernelbench
 from pytest_kernelbench.doctor.facts import Host, Isolation, Store
 from pytest_kernelbench.engine.builds import default_cache_root
+from pytest_kernelbench.engine.rooms import why_no_rooms
+from pytest_kernelbench.engine.sandbox import base_environment
 from pytest_kernelbench.journal import obstacle
 from pytest_kernelbench.text import printable
 
@@ -94,10 +96,13 @@ def store() -> Store:
 
 
 def isolation() -> Isolation:
-    """What the launcher of kernels would find; it tries, and this only looks."""
+    """What the launcher of kernels would find."""
+    missing = why_no_rooms(base_environment())
+    if missing is None:
+        return Isolation(level="L2", why="each kernel runs in namespaces of its own")
     if os.geteuid() != 0:
-        why = "a kernel is a process of yours, with your rights and your network"
-        mend = "for L2, run as root in a container: each kernel gets a user of its own"
+        why = f"a kernel is a process of yours, with your rights: {printable(missing)}"
+        mend = "for L2, allow ordinary users namespaces, or run as root in a container"
         return Isolation(level="L1", why=why, mend=mend)
     for path in _needed():
         closed = _closed_to_others(path)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import inspect
-import os
 import re
 import socket
 import sys
@@ -245,5 +244,5 @@ def main(connection: socket.socket) -> None:
     """Serve the controller at the other end of ``connection``."""
     channel = DescriptorChannel(connection)
     with contextlib.suppress(ChannelError):
-        channel.send({"pid": os.getpid()})
+        channel.send({"ready": True})
         Candidate(channel).serve()

@@ -209,6 +209,8 @@ class CandidateClient:
         self._process.kill()
 
     def _death(self, stage: str) -> tuple[Verdict, str]:
+        if self._process.offence is not None:
+            return Verdict.INTEGRITY, self._process.offence
         code = self._process.exit_code(timeout=5)
         if code is not None and code < 0:
             reason = f"killed by {_signal_name(-code)} during its {stage}"

@@ -11,7 +11,6 @@ import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 from pytest_kernelbench.engine.base import Base, request_of_base
 from pytest_kernelbench.engine.bench import Bench, Place
@@ -28,7 +27,11 @@ from pytest_kernelbench.engine.extensions import TIERS
 from pytest_kernelbench.engine.inspection import inspected
 from pytest_kernelbench.engine.pairing import Findings, Pairing, Seeds
 from pytest_kernelbench.engine.protocol import DeviceProtocol
-from pytest_kernelbench.engine.sandbox import Sandboxed, private_directory
+from pytest_kernelbench.engine.sandbox import (
+    Isolation,
+    Sandboxed,
+    private_directory,
+)
 from pytest_kernelbench.engine.setup import audited, fills_device, load_problem
 from pytest_kernelbench.engine.suspects import beside_base, not_compared
 from pytest_kernelbench.errors import ExecutorError
@@ -69,7 +72,7 @@ class _Evaluation:
         self._alone = alone
         self._seeds = Seeds(request, again)
         self._findings = Findings()
-        self._assurance: Literal["L1", "L2"] | None = None
+        self._isolation: Isolation | None = None
         self._base: Base | None = None
 
     def run(self) -> EvalResult:
@@ -80,7 +83,7 @@ class _Evaluation:
             with self._bench.builds.directory(self._request) as build:
                 try:
                     process = self._launch(private, build)
-                    self._assurance = process.assurance
+                    self._isolation = process.isolation
                     self._carry_out(process, build)
                 except KernelFault as fault:
                     verdict, reason, log = fault.verdict, fault.reason, fault.log
@@ -278,6 +281,8 @@ class _Evaluation:
         self, verdict: Verdict, reason: str, log: str, elapsed: float
     ) -> EvalResult:
         request, findings = self._request, self._findings
+        isolation = self._isolation
+        apart = {"isolation": str(isolation)} if isolation else {}
         timing = findings.timing if verdict is Verdict.PASS else {}
         return EvalResult(
             verdict=verdict,
@@ -289,7 +294,7 @@ class _Evaluation:
             device_name=findings.device_name,
             backend=request.kernel.backend,
             precision=request.options.precision,
-            assurance=self._assurance,
+            assurance=isolation.level if isolation else None,
             seed=request.options.seed,
             built=False if verdict is Verdict.BUILD else findings.built,
             correct=findings.correct if verdict in _AFTER_CHECK else False,
@@ -303,7 +308,7 @@ class _Evaluation:
             notes=tuple(findings.notes),
             # Cut first: a cut may undo an escape.
             log=printable(log[-_MAX_LOG:]),
-            environment=findings.environment,
+            environment=findings.environment | apart,
             telemetry=findings.telemetry,
             headers=findings.headers,
             **timing,

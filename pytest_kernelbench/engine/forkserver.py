@@ -9,7 +9,6 @@ Only the standard library and torch are loaded, and no kernel ever runs here.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import os
@@ -20,28 +19,32 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from pytest_kernelbench.engine import linux
 from pytest_kernelbench.engine.channel import (
     ChannelClosed,
+    ChannelError,
     DescriptorChannel,
     Message,
 )
+from pytest_kernelbench.engine.confinement import confine
+from pytest_kernelbench.engine.rooms import (
+    Room,
+    RoomError,
+    RoomMaker,
+    forbidden_by,
+    open_rooms,
+)
 
-_PR_SET_PDEATHSIG = 1
-_PR_SET_DUMPABLE = 4
-_PR_SET_CHILD_SUBREAPER = 36
-_PR_SET_NO_NEW_PRIVS = 38
-_PR_CAPBSET_DROP = 24
-_CAPABILITY_VERSION = 0x20080522
-_CLONE_NEWNET = 0x40000000
 _NOBODY = 65534
 
 
 class ForkServer:
     """Answers ``fork`` messages and reports each child's end."""
 
-    def __init__(self, channel: DescriptorChannel) -> None:
+    def __init__(self, channel: DescriptorChannel, rooms: RoomMaker | None) -> None:
         self._channel = channel
-        self._children: set[int] = set()
+        self._rooms = rooms
+        self._children: dict[int, Room | None] = {}
         # A pipe that becomes readable when a child has died.
         self._wakeup, wakeup_end = os.pipe()
         os.set_blocking(wakeup_end, False)
@@ -73,26 +76,48 @@ class ForkServer:
                 # Also when a stray has ended: its own children become ours then.
                 self._kill_strays()
                 if pid in self._children:
-                    self._children.discard(pid)
+                    room = self._children.pop(pid)
+                    if room is not None:
+                        room.end()
                     code = os.waitstatus_to_exitcode(status)
                     self._channel.send({"ended": pid, "code": code})
 
     def _kill_strays(self) -> None:
         """Kill what candidates left behind; as subreaper we have become its parent."""
         children = Path(f"/proc/self/task/{os.getpid()}/children")
+        known = {*self._children, self._rooms.pid if self._rooms else 0}
         for pid in map(int, children.read_text(encoding="ascii").split()):
-            if pid not in self._children:
+            if pid not in known:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
     def _fork(self, message: Message) -> None:
         connection, output = self._channel.take_descriptors()
-        child = os.fork()
-        if child == 0:
-            _become_candidate(connection, output, message)
-        os.close(connection)
+        told = DescriptorChannel(socket.socket(fileno=connection))
+        try:
+            room = self._room_for(message)
+            child = os.fork()
+        except (RoomError, OSError) as error:
+            with contextlib.suppress(ChannelError):
+                told.send({"failed": str(error)})
+        else:
+            if child == 0:
+                _become_candidate(connection, output, message, room)
+            self._children[child] = room
+            keeper = None if room is None else room.keeper
+            with contextlib.suppress(ChannelError):
+                # By us: in its room the child has another number.
+                told.send({"pid": child, "keeper": keeper})
         os.close(output)
-        self._children.add(child)
+        told.close()
+
+    def _room_for(self, message: Message) -> Room | None:
+        if self._rooms is None:
+            return None
+        own, hidden = message["own"], message["hidden"]
+        room = self._rooms.make(message["root"], own, hidden)
+        room.lead_children_in()
+        return room
 
     def _kill_all(self) -> None:
         for child in self._children:
@@ -100,19 +125,26 @@ class ForkServer:
                 os.killpg(child, signal.SIGKILL)
 
 
-def _become_candidate(connection: int, output: int, message: Message) -> NoReturn:
+def _become_candidate(
+    connection: int, output: int, message: Message, room: Room | None
+) -> NoReturn:
     environment: dict[str, str] = message["environment"]
+    user: int | None = message["user"]
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
-        if message["user"] is not None:
-            _drop_to(message["user"])
-        elif os.geteuid() == 0:
-            _drop_capabilities()
-        libc = ctypes.CDLL(None)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        libc.prctl(_PR_SET_DUMPABLE, 1)
+        if room is not None:
+            room.enter()
+        elif user is not None:
+            with contextlib.suppress(OSError):  # not what L2 rests on
+                linux.unshare(linux.NEW_NETWORK | linux.NEW_IPC)
+        linux.set_dumpable(dumpable=True)
+        counted = room is not None or user is not None
+        cuda = bool(os.environ.get("CUDA_VISIBLE_DEVICES"))
+        confine(user, counted=counted, cuda=cuda)
+        linux.end_with_parent()
+        linux.set_dumpable(dumpable=True)
         os.environ.update(environment)
         os.chdir(environment["HOME"])
         kept = _only_descriptors(connection, output)
@@ -123,40 +155,22 @@ def _become_candidate(connection: int, output: int, message: Message) -> NoRetur
         os._exit(0)
 
 
-def _drop_to(user: int) -> None:
-    """Become a user without any rights, on a network without any interface."""
-    libc = ctypes.CDLL(None)
-    libc.unshare(_CLONE_NEWNET)  # not everywhere allowed, and not what L2 rests on
-    os.setgroups([])
-    os.setresgid(user, user, user)
-    os.setresuid(user, user, user)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-
-
-def _drop_capabilities() -> None:
-    """Leave root nothing but its files: no tracing, no reading of other memory."""
-    libc = ctypes.CDLL(None)
-    for capability in range(64):
-        libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
-    libc.capset(header, (ctypes.c_uint32 * 6)())
-
-
-def _can_drop() -> bool:
-    """Whether another user could run what a candidate needs; tried in a child."""
+def _reason_against_users() -> str | None:
+    """Why candidates cannot be users of their own, if so; tried in a child."""
     if os.geteuid() != 0:
-        return False
+        return "no user of its own: not root"
     child = os.fork()
     if child == 0:
         try:
-            _drop_to(_NOBODY)
+            confine(_NOBODY, counted=True, cuda=True)
             for module in ("torch", "pytest_kernelbench"):
                 Path(str(sys.modules[module].__file__)).read_bytes()
             os._exit(0 if os.access(sys.executable, os.R_OK | os.X_OK) else 1)
         finally:
             os._exit(1)
-    return os.waitpid(child, 0)[1] == 0
+    if os.waitpid(child, 0)[1] == 0:
+        return None
+    return f"no user of its own: others cannot read {sys.prefix}"
 
 
 def _only_descriptors(connection: int, output: int) -> int:
@@ -179,18 +193,27 @@ def _preload() -> None:
     gc.freeze()
 
 
+def _rooms_or_reason() -> tuple[RoomMaker | None, str]:
+    try:
+        return open_rooms(os.environ), ""
+    except (RoomError, OSError) as error:
+        return None, f"no namespaces: {forbidden_by() or error}"
+
+
 def main() -> None:
     """Serve on the socket whose number is the first argument."""
     channel = DescriptorChannel(socket.socket(fileno=int(sys.argv[1])))
     # The terminal's Ctrl-C is for the controller, which then ends us in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Also when we have been stopped: whoever started us is gone, so must we be.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)  # no kernel reads or traces us
+    linux.end_with_parent()
+    linux.adopt_orphans()
+    rooms, no_rooms = _rooms_or_reason()  # before torch brings threads
+    linux.set_dumpable(dumpable=False)  # no kernel reads or traces us
     _preload()
-    server = ForkServer(channel)
-    channel.send({"can_drop": _can_drop()})
+    server = ForkServer(channel, rooms)
+    no_users = _reason_against_users()
+    channel.send({"no_rooms": no_rooms, "no_users": no_users or ""})
     server.serve()
 
 

@@ -1,9 +1,9 @@
-"""Starts candidates: forks of a warm process, as a user of their own where possible.
+"""Starts candidates: forks of a warm process, kept apart as strongly as can be here.
 
-A candidate under another user cannot signal, trace, slow down or read the processes
-that judge it, nor another kernel's builds: that is assurance L2. It takes root to
-become another user, and an installation that other users can read; otherwise the
-candidate is a process of ours with nothing but its own address space (L1).
+A candidate in a room of its own (``rooms``) or under another user cannot signal, trace,
+slow down or read the processes that judge it, nor another kernel's builds: that is
+assurance L2. Root has both; other users have rooms where the system lets them. Without
+either, the candidate is a process of ours with nothing but its own address space (L1).
 """
 
 from __future__ import annotations
@@ -11,25 +11,28 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import random
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 from pytest_kernelbench.engine.channel import ChannelError, Message, channel_pair
 from pytest_kernelbench.engine.sandbox import (
     START_TIMEOUT,
+    Isolation,
     Output,
     Sandboxed,
     Worker,
     children_of,
+    descendants_of,
 )
 from pytest_kernelbench.engine.trees import entries_below
 from pytest_kernelbench.errors import ExecutorError
 
 _FIRST_USER, _USERS = 61_000, 4_000
 """User ids that belong to nobody; Debian reserves 60000-64999 for such use."""
+_APART_AT_L1 = "processes of their own"
 
 
 class CandidateLauncher:
@@ -43,21 +46,24 @@ class CandidateLauncher:
         # Ends that were reported before the launch had registered the candidate.
         self._codes: dict[int, int] = {}
         self._closed = False
-        self._can_drop = False
+        self._has_rooms = self._has_users = False
+        self._isolation = Isolation("L1", _APART_AT_L1)
         self._launches = 0
-        self._users = itertools.count()
+        # Not where another session's begin.
+        self._users = itertools.count(random.randrange(_USERS))  # noqa: S311
 
-    def start(self) -> None:
+    def start(self) -> Isolation:
         """Start the warm process, or wait until another thread has."""
         with self._lock:
             self._start()
+            return self._isolation
 
     def _start(self) -> Worker:
         if self._closed:
             raise ExecutorError("the executor was closed")
         if self._server is None:
             server = Worker("pytest_kernelbench.engine.forkserver", self._environment)
-            self._can_drop = bool(server.wait_ready()["can_drop"])
+            self._settle(server.wait_ready())
             self._server = server
             threading.Thread(
                 target=self._listen,
@@ -78,13 +84,34 @@ class CandidateLauncher:
             environment: variables beyond those that the warm process has.
         """
         self.start()
-        home, scratch = private / "home", private / "tmp"
-        home.mkdir(parents=True, exist_ok=True)
-        scratch.mkdir(exist_ok=True)
-        variables = {"HOME": str(home), "TMPDIR": str(scratch), **environment}
-        user = self._user_for([private, *owned])
+        home, scratch, root = private / "home", private / "tmp", private / "root"
+        for directory in (home, scratch, root):
+            directory.mkdir(parents=True, exist_ok=True)
+        own = [home, scratch, *owned]
+        message = {
+            "environment": {"HOME": str(home), "TMPDIR": str(scratch), **environment},
+            "user": self._user_for(private, own),
+            "root": str(root),
+            "own": [str(path) for path in own],
+            "hidden": [str(Path.cwd())],
+        }
         with self._launching():
-            return self._forked({"environment": variables, "user": user})
+            return self._forked(message)
+
+    def _settle(self, ready: Message) -> None:
+        no_rooms, no_users = ready["no_rooms"], ready["no_users"]
+        self._has_rooms, self._has_users = not no_rooms, os.geteuid() == 0
+        if self._has_rooms:
+            means = "namespaces and a user of their own"
+            if not self._has_users:
+                means = "namespaces of their own"
+            self._isolation = Isolation("L2", means)
+        elif not no_users:
+            self._isolation = Isolation("L2", "a user of their own", no_rooms)
+        else:
+            self._has_users = False
+            missing = f"{no_rooms}; {no_users}"
+            self._isolation = Isolation("L1", _APART_AT_L1, missing)
 
     def _forked(self, message: Message) -> Sandboxed:
         channel, theirs = channel_pair()
@@ -99,13 +126,24 @@ class CandidateLauncher:
             theirs.close()
             output.handed_over()
         try:
-            # Sent before any line of the kernel has run, so it can be believed.
-            pid = int(channel.receive(START_TIMEOUT)["pid"])
+            # Both sent before any line of the kernel has run, so they can be believed.
+            started = channel.receive(START_TIMEOUT)
+            if "failed" not in started:
+                started |= channel.receive(START_TIMEOUT)
         except ChannelError:
-            raise ExecutorError("a candidate process did not start") from None
-        assurance: Literal["L1", "L2"] = "L1" if message["user"] is None else "L2"
-        candidate = Sandboxed(pid, channel, output, assurance, self._strays)
-        return self._register(candidate)
+            started = {"failed": "its process ended at once"}
+        if "failed" in started:
+            channel.close()
+            raise ExecutorError(f"a candidate did not start: {started['failed']}")
+        keeper = started["keeper"]
+        strays = self._strays if keeper is None else lambda: descendants_of(keeper)
+        isolation = self._isolation
+        if isolation.level == "L2" and not self._has_rooms and message["user"] is None:
+            missing = f"{message['root']} is closed to other users"
+            isolation = Isolation("L1", _APART_AT_L1, missing)
+        return self._register(
+            Sandboxed(started["pid"], channel, output, isolation, strays, server.wake)
+        )
 
     @contextlib.contextmanager
     def _launching(self) -> Iterator[None]:
@@ -117,6 +155,11 @@ class CandidateLauncher:
             with self._lock:
                 self._launches -= 1
 
+    def running(self) -> list[Sandboxed]:
+        """The candidates that have not ended."""
+        with self._lock:
+            return list(self._running.values())
+
     def _strays(self) -> list[int]:
         """What candidates have left behind and the warm process has adopted."""
         with self._lock:
@@ -126,13 +169,16 @@ class CandidateLauncher:
             return []
         return [pid for pid in children_of(server.pid) if pid not in known]
 
-    def _user_for(self, owned: Sequence[Path]) -> int | None:
+    def _user_for(self, private: Path, own: Sequence[Path]) -> int | None:
         """A user id of its own that owns these paths, if it can reach them."""
-        if not self._can_drop or not all(map(_is_reachable, owned)):
+        if not self._has_users:
+            return None
+        if not self._has_rooms and not all(map(_is_reachable, own)):
             return None
         user = _FIRST_USER + next(self._users) % _USERS
-        for path in owned:
+        for path in own:
             give_to(user, path)
+        private.chmod(0o711)
         return user
 
     def _register(self, candidate: Sandboxed) -> Sandboxed:
@@ -192,5 +238,6 @@ def give_to(user: int, path: Path) -> None:
 
 
 def _is_reachable(path: Path) -> bool:
-    """Whether other users may pass through all directories above a path."""
-    return all(parent.stat().st_mode & 0o001 for parent in path.resolve().parents)
+    """Whether other users may pass through all directories above a path's own."""
+    above = path.resolve().parent.parent.parents
+    return all(parent.stat().st_mode & 0o001 for parent in above)

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -148,6 +149,21 @@ class Worker:
         self.channel.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """How candidates are kept apart here."""
+
+    level: Literal["L1", "L2"]
+    means: str
+    """What keeps them apart, such as ``namespaces``."""
+    missing: str = ""
+    """Why it is not more, if it could be."""
+
+    def __str__(self) -> str:
+        missing = f" ({self.missing})" if self.missing else ""
+        return f"{self.level}: {self.means}{missing}"
+
+
 class Sandboxed:
     """A candidate process, and the only ways to talk to it and to end it."""
 
@@ -156,12 +172,16 @@ class Sandboxed:
         pid: int,
         channel: Channel,
         output: Output,
-        assurance: Literal["L1", "L2"],
-        strays: Callable[[], list[int]] = list,
+        isolation: Isolation,
+        strays: Callable[[], list[int]],
+        wake_parent: Callable[[], None],
     ) -> None:
         self.pid = pid
+        self._wake_parent = wake_parent
         self._strays = strays
-        self.assurance = assurance
+        self.isolation = isolation
+        self.offence: str | None = None
+        """Why it was ended, if that was for more than the end of its evaluation."""
         self.channel = channel
         self.output = output
         self.code: int | None = None
@@ -184,7 +204,7 @@ class Sandboxed:
         with self._lock:
             self._working = False
             self._stop()
-        for pid in (*_descendants(self.pid), *self._strays()):
+        for pid in (*descendants_of(self.pid), *self._strays()):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 if os.getpgid(pid) != self.pid:
                     os.kill(pid, signal.SIGKILL)
@@ -243,11 +263,21 @@ class Sandboxed:
     def kill(self) -> None:
         """End it and all of its group; it may be long gone."""
         self._signal(signal.SIGKILL)
+        self._wake_parent()  # which is to report its end
         self._ended.wait(timeout=10)
         # The leader may have died by itself and left others of its group.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self.channel.close()
+
+    def convict(self, offence: str) -> None:
+        """End it for what it has done to others."""
+        self.offence = offence
+        self.kill()
+
+    def owns(self, pid: int) -> bool:
+        """Whether a process is one of its own."""
+        return pid in (self.pid, *descendants_of(self.pid), *self._strays())
 
     def exit_code(self, timeout: float) -> int | None:
         """Its exit code, negative for a signal, if it has ended by then."""
@@ -266,9 +296,9 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants_of(pid: int) -> list[int]:
     children = children_of(pid)
-    return children + [below for child in children for below in _descendants(child)]
+    return children + [below for child in children for below in descendants_of(child)]
 
 
 def base_environment(**extra: str) -> dict[str, str]:

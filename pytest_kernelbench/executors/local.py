@@ -27,6 +27,7 @@ from pytest_kernelbench.engine.channel import ChannelError
 from pytest_kernelbench.engine.clients import OracleProcess
 from pytest_kernelbench.engine.controller import evaluate
 from pytest_kernelbench.engine.launcher import CandidateLauncher
+from pytest_kernelbench.engine.lease import lease_path
 from pytest_kernelbench.engine.sandbox import Sandboxed, Worker, base_environment
 from pytest_kernelbench.engine.setup import audit_alone
 from pytest_kernelbench.engine.telemetry import telemetry_of
@@ -188,8 +189,9 @@ class LocalBench:
         )
         self._places = Places(
             _GPU_PLACES if gpu else 1,
-            _lease_path(gpu.uuid if gpu else "cpu"),
+            lease_path(gpu.uuid if gpu else "cpu"),
             self._running_oracle,
+            self.launcher.running,
         )
 
     @contextlib.contextmanager
@@ -290,12 +292,6 @@ def _is_installed(module: str) -> bool:
 @contextlib.contextmanager
 def _nothing() -> Iterator[None]:
     yield
-
-
-def _lease_path(device: str) -> Path:
-    directory = Path(tempfile.gettempdir()) / f"pytest-kernelbench-{os.getuid()}"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    return directory / f"{device}.lease"
 
 
 def _environment(gpu: Gpu | None) -> dict[str, str]:

@@ -18,10 +18,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
-from pytest_kernelbench.engine.builds import locked
 from pytest_kernelbench.engine.clients import OracleClient, OracleProcess
+from pytest_kernelbench.engine.lease import Lease
 from pytest_kernelbench.engine.sandbox import Sandboxed
 from pytest_kernelbench.errors import ExecutorError
 
@@ -71,17 +70,22 @@ class Places:
     """
 
     def __init__(
-        self, most: int, lease: Path, running_oracle: Callable[[], OracleProcess]
+        self,
+        most: int,
+        lease: Path,
+        running_oracle: Callable[[], OracleProcess],
+        candidates: Callable[[], list[Sandboxed]],
     ) -> None:
         self._most = most
-        self._lease = lease
+        self._lease_path = lease
+        self._candidates = candidates
         self._running_oracle = running_oracle
         self._changed = threading.Condition()
         self._taken: list[Place] = []
         self._builders: list[Sandboxed] = []
         self._oracle: OracleProcess | None = None
         self._waiting_to_be_alone = 0
-        self._file: IO[str] | None = None
+        self._lease: Lease | None = None
         self._since = 0.0
         self._closed = False
         self.front = threading.Lock()
@@ -142,11 +146,11 @@ class Places:
         """Have the device to ourselves, and an oracle; others wait for that."""
         with contextlib.ExitStack() as undo:
             undo.callback(self._leave, place)
-            file = undo.enter_context(self._locked_file())
+            lease = undo.enter_context(contextlib.closing(self._leased()))
             oracle = self._running_oracle()
             undo.pop_all()
         with self._changed:
-            self._file, self._oracle, self._since = file, oracle, time.monotonic()
+            self._lease, self._oracle, self._since = lease, oracle, time.monotonic()
             self._changed.notify_all()
 
     def _admits(self, place: Place) -> bool:
@@ -163,22 +167,30 @@ class Places:
             self._taken.remove(place)
             if not self._taken:
                 self._oracle = None
-                if self._file is not None:
-                    self._file.close()
-                    self._file = None
+                if self._lease is not None:
+                    self._lease.close()
+                    self._lease = None
             self._changed.notify_all()
 
-    def _locked_file(self) -> IO[str]:
+    def _leased(self) -> Lease:
         """Keep out other sessions; looks up now and then, so that close() is heard."""
-        file = self._lease.open("w")
+        lease = Lease(self._lease_path)
         try:
-            while not locked(file):
+            while not lease.taken():
                 self._require_open()
+                self._convict(lease.holder())
+                lease.require_progress()
                 time.sleep(_LOCK_PAUSE)
         except BaseException:
-            file.close()
+            lease.close()
             raise
-        return file
+        return lease
+
+    def _convict(self, holder: int | None) -> None:
+        """A kernel that has taken the lock would keep all others out, and be waited for."""
+        for candidate in self._candidates():
+            if holder is not None and candidate.owns(holder):
+                candidate.convict("took the lock that says whose turn the device is")
 
     def _require_open(self) -> None:
         if self._closed:

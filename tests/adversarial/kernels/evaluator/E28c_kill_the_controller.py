@@ -5,7 +5,7 @@ expect: CRASH INTEGRITY WRONG
 timing: no
 for: ours
 own: process
-open: a process may send signals to every process of its own user
+open: at L1 a process may send signals to every process of its own user
 """
 
 import contextlib

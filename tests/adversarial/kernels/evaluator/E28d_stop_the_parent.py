@@ -1,6 +1,5 @@
 """E28d: stops its parent with a signal, so that nothing is ever launched again.
 
-open: the warm process that it stops is not woken for the next launch (L1)
 needs: cpu
 expect: CRASH INTEGRITY WRONG
 timing: no

@@ -1,6 +1,5 @@
 """R15: takes the lock that says whose turn the device is, and keeps it.
 
-open: one user may hold the lock of the device (L1)
 needs: cpu
 expect: INTEGRITY CRASH TIMEOUT BUILD WRONG
 timing: no
