@@ -44,6 +44,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     """Of this package."""
     seconds: float
+    set_aside: dict[str, str] = {}
+    """Tests that had nothing to evaluate, and why."""
+    gate: tuple[str, ...] = ()
+    """What there is to say of the gate, a line each; nothing where there was none."""
+    interrupted: bool = False
+    """Whether it ended before all tests had run."""
     schema: int = SCHEMA
 
     @property
@@ -111,6 +117,9 @@ def read_run(path: Path) -> Run:
         datetime=whole.datetime,
         version=whole.version,
         seconds=ours.summary.elapsed_seconds,
+        set_aside={one.nodeid: one.reason for one in ours.set_aside},
+        gate=ours.gate,
+        interrupted=ours.summary.interrupted,
     )
 
 
@@ -135,6 +144,7 @@ class _Unevaluated(msgspec.Struct):
 
 class _Summary(msgspec.Struct):
     elapsed_seconds: float
+    interrupted: bool = False
 
 
 class _Ours(msgspec.Struct):
@@ -143,6 +153,8 @@ class _Ours(msgspec.Struct):
     summary: _Summary
     evaluations: list[_Evaluation]
     not_evaluated: list[_Unevaluated]
+    set_aside: list[_Unevaluated] = []
+    gate: tuple[str, ...] = ()
 
 
 class _Document(msgspec.Struct):
@@ -181,12 +193,15 @@ def document(run: Run) -> dict[str, Any]:
             "environment": run.environment,
             "summary": _summary(run),
             "evaluations": [_evaluation(one) for one in run.evaluated],
-            "not_evaluated": [
-                {"nodeid": nodeid, "reason": reason}
-                for nodeid, reason in run.unevaluated.items()
-            ],
+            "not_evaluated": _reasons(run.unevaluated),
+            "set_aside": _reasons(run.set_aside),
+            "gate": run.gate,
         },
     }
+
+
+def _reasons(by_test: dict[str, str]) -> list[dict[str, str]]:
+    return [{"nodeid": one, "reason": why} for one, why in by_test.items()]
 
 
 def _benchmarks(run: Run) -> Iterator[dict[str, Any]]:
@@ -276,4 +291,5 @@ def _summary(run: Run) -> dict[str, Any]:
         },
         "not_evaluated": len(run.unevaluated),
         "elapsed_seconds": run.seconds,
+        "interrupted": run.interrupted,
     }

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pytest_kernelbench.reports.gate import gate_lines
 from pytest_kernelbench.reports.run import RunReports
 from pytest_kernelbench.runs import Run
 from pytest_kernelbench.settings import Settings
@@ -29,6 +30,9 @@ def finished(seen: RunReports, settings: Settings) -> Run:
         datetime=dt.datetime.now(dt.UTC).isoformat(),
         version=metadata.version("pytest-kernelbench"),
         seconds=seen.seconds,
+        set_aside=dict(seen.set_aside),
+        gate=tuple(gate_lines(seen, seen.config)),
+        interrupted=seen.interrupted,
     )
 
 

@@ -30,7 +30,8 @@ class GitHubReports:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         config = self._config
-        something = bool(self._seen.evaluated or self._seen.unevaluated)
+        seen = self._seen
+        something = bool(seen.evaluated or seen.unevaluated or seen.set_aside)
         asked = config.getoption("kb_github") or config.getini("kb_github")
         if config.getoption("collectonly") or not (something or asked == "on"):
             return

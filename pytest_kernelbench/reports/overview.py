@@ -82,6 +82,10 @@ def headline(run: Run) -> str:
             f"{_MARKS[Level.ERROR]} {bad} of {wording.counted(total, 'kernel')} "
             f"failed: {', '.join(words)}"
         )
+    if run.interrupted:
+        return f"{_MARKS[Level.WARNING]} Stopped early: {total} evaluated, none failed"
+    if total == 0 and run.set_aside and not run.evaluated:
+        return f"{_MARKS[Level.NONE]} Nothing to evaluate"
     if total == 0:
         return f"{_MARKS[Level.WARNING]} No kernel was evaluated"
     doubtful = sum(level is Level.WARNING for level, _ in levels)
@@ -93,8 +97,9 @@ def headline(run: Run) -> str:
 
 def _introduction(run: Run) -> list[str]:
     results = [one.result for one in run.evaluated]
+    gate = [markdown.literal(line) for line in run.gate[:1]]
     if not results:
-        return []
+        return gate
     places = list(dict.fromkeys(wording.place(result) for result in results))
     baselines = sorted({r.baseline.kind for r in results if r.baseline is not None})
     where = ", ".join(markdown.literal(place) for place in places)
@@ -102,7 +107,7 @@ def _introduction(run: Run) -> list[str]:
     scores = f"{where}{against} · {wording.scores(results)} · {run.seconds:.0f} s"
     # Its words are ours, but what it is against may be named by anybody.
     changes = [markdown.literal(line) for line in wording.changes(results)]
-    return [scores, *changes]
+    return [scores, *changes, *gate]
 
 
 def _sections(run: Run) -> Iterator[_Section]:
@@ -122,6 +127,9 @@ def _sections(run: Run) -> Iterator[_Section]:
         title = f"{wording.counted(len(plain), 'kernel')} as expected"
         rows = columns.rows(plain)
         yield _Section("kernel", rows, columns.head, None if small else title)
+    if run.gate[1:]:
+        rest = [f"- {markdown.literal(line)}" for line in run.gate[1:]]
+        yield _Section("remark", rest, title="Not gated or not run")
     remarks = _remarks([one.result for one in run.evaluated])
     if remarks:
         yield _Section("remark", remarks, title="Limits and notes")

@@ -34,7 +34,8 @@ class RunReports:
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        self._config = config
+        self.config = config
+        self._session: pytest.Session | None = None
         self._started = time.monotonic()
         self._evaluated: dict[str, list[Evaluated]] = {}
         self._unevaluated: dict[str, str] = {}
@@ -68,9 +69,18 @@ class RunReports:
         ordered = self._ordered(self._ungated)
         return [gate for one in ordered for gate in self._ungated[one]]
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether the session ended before all tests had run."""
+        early = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+        return self._session is not None and self._session.exitstatus in early
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        self._session = session
+
     def _ordered(self, nodeids: Iterable[str]) -> list[str]:
         # Workers finish in any order, and only they know that of the collection.
-        shuffled = self._config.pluginmanager.has_plugin("dsession")
+        shuffled = self.config.pluginmanager.has_plugin("dsession")
         return sorted(nodeids) if shuffled else list(nodeids)
 
     @property
@@ -94,7 +104,7 @@ class RunReports:
             return None
         from pytest_kernelbench.session import EVALUATIONS, Evaluations  # noqa: PLC0415
 
-        owner = self._config.stash.get(EVALUATIONS, None)
+        owner = self.config.stash.get(EVALUATIONS, None)
         return owner if isinstance(owner, Evaluations) else None
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -171,7 +181,7 @@ class RunReports:
             return
         from pytest_kernelbench.reports import terminal  # noqa: PLC0415
 
-        terminal.show(self, terminalreporter, self._config)
+        terminal.show(self, terminalreporter, self.config)
         for line in self._kept:
             terminalreporter.write_line(f" {line}")
 

@@ -7,6 +7,8 @@ import math
 
 import pytest
 
+from pytest_kernelbench.runs import read_run, write_run
+
 both_modes = pytest.mark.both_modes
 
 
@@ -159,3 +161,22 @@ def test_verbose_output_has_what_compilers_gave_device_functions(kernels):
     kernels.add("a", "registers=40")
     kernels.run("-v").stdout.fnmatch_lines(["   fake: 40 registers"])
     kernels.run().stdout.no_fnmatch_line("*40 registers*")
+
+
+def test_a_run_is_read_as_it_was_written(kernels):
+    kernels.add("a", directive="min-speedup=1")
+    kernels.add("b", "error=gone")
+    kernels.run("--kb-json=out.json", "-x")
+    run = read_run(kernels.pytester.path / "out.json")
+    assert run.gate[0].startswith("gate: 1 of ")
+    assert run.interrupted is False
+    write_run(kernels.pytester.path / "again.json", run)
+    assert read_run(kernels.pytester.path / "again.json") == run
+
+
+def test_a_run_that_was_interrupted_says_so(kernels):
+    kernels.add("a")
+    kernels.pytester.makepyfile(test_b="def test_b(): raise KeyboardInterrupt")
+    words = ("--kb-executor=fake", "-pno:anyio", "--kb-json=out.json")
+    kernels.pytester.runpytest_subprocess(*words)
+    assert read_run(kernels.pytester.path / "out.json").interrupted

@@ -120,6 +120,14 @@ class TestHeadline:
         assert headline(run_of(skipped)) == "⚠️ No kernel was evaluated"
         assert headline(run_of()) == "⚠️ No kernel was evaluated"
 
+    def test_does_not_call_it_success_that_the_run_was_stopped(self):
+        run = msgspec.structs.replace(run_of(evaluated()), interrupted=True)
+        assert headline(run) == "⚠️ Stopped early: 1 evaluated, none failed"
+
+    def test_of_unchanged_kernels_is_success(self):
+        run = msgspec.structs.replace(run_of(), set_aside={"a": "unchanged"})
+        assert headline(run) == "✅ Nothing to evaluate"
+
 
 class TestOverview:
     def test_failures_are_in_the_open_and_the_rest_is_folded(self):
@@ -139,6 +147,13 @@ class TestOverview:
         assert "against <code>origin&#47;main</code>" in text
         assert "SLOWER 0.95x [0.94,0.96]" in text
         assert "faster" not in text.lower()
+
+    def test_says_whether_the_gate_ran(self):
+        gate = ("gate: 1 of 2 kernels held to their limits", "not gated: new: b")
+        text = page(msgspec.structs.replace(run_of(evaluated()), gate=gate))
+        open_part, _, folded = text.partition("<details>")
+        assert "gate&#58; 1 of 2 kernels held" in open_part
+        assert "not gated&#58; new&#58; b" in folded
 
     def test_several_devices_have_a_column(self):
         text = page(run_of(evaluated(), evaluated("b", device="H100")))
