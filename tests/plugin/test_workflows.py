@@ -68,6 +68,13 @@ def inputs(**given):
     return {**defaults, **given, "inputs.token": TOKEN}
 
 
+def secrets(step, compare=""):
+    """What the expressions of a step stand for: no secrets, and what to compare with."""
+    known = {f"secrets.MODAL_TOKEN_{name}": "" for name in ("ID", "SECRET")}
+    found = re.search(r"\${{ (github.base_ref .*) }}", step["env"].get("COMPARE", ""))
+    return known if found is None else known | {found[1]: compare}
+
+
 class TestTheAction:
     def evaluate(self, runner, arguments=FAKE, **given):
         step = named(ACTION, "Evaluate")
@@ -201,14 +208,27 @@ class TestTheAction:
 class TestTheExamples:
     def test_the_trusted_one_runs_as_it_stands(self, runner):
         evaluate, comment = (named(TRUSTED, name) for name in ("Evaluate", "Comment"))
-        secrets = {f"secrets.MODAL_TOKEN_{name}": "" for name in ("ID", "SECRET")}
-        done = runner.run(evaluate, secrets, ARGUMENTS=FAKE)
+        done = runner.run(evaluate, secrets(evaluate, ""), ARGUMENTS=FAKE)
         assert done.returncode == 1
         with LoopbackGitHub() as github:
             values = {"github.token": TOKEN}
             done = runner.run(comment, values, GITHUB_API_URL=github.api)
             assert done.returncode == 0, done.stdout
             assert "1 of 2 kernels failed" in github.comments[0]["body"]
+
+    def test_a_pull_request_is_compared_with_its_base(self, runner):
+        git(runner.workspace, "update-ref", "refs/remotes/origin/main", "HEAD")
+        kernel(runner.workspace, "kernels/good_kernel.py", "speedup=2 runtime=5e-4")
+        commit(runner.workspace)
+        evaluate = named(TRUSTED, "Evaluate")
+        values = secrets(evaluate, "--kb-compare-ref=origin/main")
+        done = runner.run(evaluate, values, ARGUMENTS=FAKE)
+        assert done.returncode == 0, done.stdout
+        summary = (runner.folder / "summary").read_text()
+        assert "1 kernel passed" in summary
+        assert (
+            "unchanged since origin&#47;main&#58; kernels&#47;bad&#95;kernel" in summary
+        )
 
     def test_of_a_fork_only_the_kernels_are_taken(self, runner, tmp_path):
         (runner.workspace / "kernels" / "shared_kernel.py").write_text("VALUE = 1\n")
@@ -243,7 +263,7 @@ class TestTheExamples:
         fork = tmp_path / "fork"
         git(tmp_path, "clone", "-q", repository, fork)
         (fork / "kernels" / "bad_kernel.py").unlink()
-        kernel(fork, "kernels/good_kernel.py", "speedup=9")
+        kernel(fork, "kernels/good_kernel.py", "speedup=9 runtime=1e-4")
         kernel(fork, "kernels/new_kernel.py")
         (fork / "kernels" / "deep").mkdir()
         (fork / "kernels" / "deep" / "new.cu").write_text(
@@ -275,11 +295,13 @@ class TestTheExamples:
         ours = re.sub(
             r"--kb-gpu=\S+ --kb-max-cost=\S+", "--kb-executor=fake", arguments
         )
-        secrets = {f"secrets.MODAL_TOKEN_{name}": "" for name in ("ID", "SECRET")}
-        done = runner.run(named(FORKS, "Evaluate"), secrets, ARGUMENTS=ours)
+        evaluate = named(FORKS, "Evaluate")
+        done = runner.run(evaluate, secrets(evaluate), ARGUMENTS=ours)
         assert done.returncode == 0, done.stdout
         assert "this ran" not in done.stdout
-        assert "✅ 4 kernels passed" in (runner.folder / "summary").read_text()
+        summary = (runner.folder / "summary").read_text()
+        assert "4 kernels passed" in summary.partition("\n")[0]
+        assert "against <code>base</code>" in summary
 
     @pytest.mark.slow
     def test_the_trusted_one_runs_in_a_clean_clone_from_its_first_step(self, tmp_path):
@@ -302,9 +324,9 @@ class TestTheExamples:
             PIP_CONSTRAINT=str(repository / "constraints.txt"),
         )
         assert done.returncode == 0, done.stdout
-        secrets = {f"secrets.MODAL_TOKEN_{name}": "" for name in ("ID", "SECRET")}
         words = "kernels/ --kb-device=cpu --kb-max-time=0.3 -k 'softmax or swiglu'"
-        done = runner.run(steps["Evaluate"], secrets, ARGUMENTS=words)
+        values = secrets(steps["Evaluate"], "--kb-compare-ref=HEAD")
+        done = runner.run(steps["Evaluate"], values, ARGUMENTS=words)
         assert done.returncode == 0, done.stdout
         summary = (runner.folder / "summary").read_text()
         assert summary.startswith("### ✅ 3 kernels passed")
