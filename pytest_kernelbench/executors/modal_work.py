@@ -16,6 +16,7 @@ import time
 
 import msgspec
 
+from pytest_kernelbench.engine.suspects import not_compared
 from pytest_kernelbench.errors import ExecutorError, ProblemError
 from pytest_kernelbench.executors.modal_app import Reply
 from pytest_kernelbench.executors.modal_failures import (
@@ -105,6 +106,8 @@ class Work:
                 return _verdict(request, Verdict.TIMEOUT, _overdue(place, overdue))
             except TransientError as trouble:
                 died = trouble.cause is Cause.CONTAINER
+                if died and suspected and request.base is not None:
+                    return await self._without_base(session, request, gpu)
                 if died and suspected:
                     return _verdict(request, Verdict.CRASH, _crashed(trouble))
                 if attempt >= self._settings.retries and not died:
@@ -114,6 +117,16 @@ class Work:
                 self._retry_causes[trouble.cause.value] += 1
                 await asyncio.sleep(self._delay(trouble.cause, attempt))
         raise AssertionError
+
+    async def _without_base(
+        self, session: Session, request: EvalRequest, gpu: Gpu | None
+    ) -> EvalResult:
+        """What takes a container down may be the base, which is no fault of a kernel."""
+        assert request.base is not None
+        alone = msgspec.structs.replace(request, base=None)
+        result = await self._attempts(session, alone, gpu)
+        note = not_compared(request.base, "together they take their container down")
+        return msgspec.structs.replace(result, notes=(*result.notes, note))
 
     async def _once(
         self, session: Session, place: Place, request: EvalRequest

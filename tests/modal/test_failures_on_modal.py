@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 
+import msgspec
 import pytest
 from grpclib import Status
 from requests_to_make import request
 
 from pytest_kernelbench.errors import ExecutorError, ProblemError
-from pytest_kernelbench.model import Verdict
+from pytest_kernelbench.model import Kernel, Verdict
 
 CARELESS = "careless:CarelessExecutor"
 DEADLY = {
@@ -33,6 +34,20 @@ def test_a_kernel_that_takes_its_container_down_crashes_alone(
     assert deadly.result().verdict is Verdict.CRASH
     assert "also when it ran alone" in deadly.result().reason
     assert service.scheduler.crashes
+
+
+def test_a_base_that_takes_the_container_down_is_no_crash_of_the_kernel(
+    service, open_executor
+):
+    executor = open_executor(evaluator=CARELESS, parallel=1)
+    base = Kernel(path="main:k.py", source=DEADLY["exit"])
+    asked = msgspec.structs.replace(request(), base=base)
+
+    result = executor.submit(asked).result()
+
+    assert result.verdict is Verdict.PASS
+    (note,) = result.notes
+    assert note == "not compared with main: together they take their container down"
 
 
 def test_a_container_stopped_at_its_limit_is_a_timeout_and_not_retried(

@@ -13,4 +13,6 @@ class CarelessExecutor(FakeExecutor):
 
     def submit(self, request: EvalRequest) -> Future[EvalResult]:
         exec(request.kernel.source, {})
+        if request.base is not None:
+            exec(request.base.source, {})
         return super().submit(request)
