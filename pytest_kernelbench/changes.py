@@ -32,6 +32,8 @@ _LEVEL = 0.05
 _QUANTILE = _NORMAL.inv_cdf(1 - _LEVEL / 2)
 
 
+_ALIKE = 0.05
+"""What differs by less for certain is the same; sessions hardly tell more apart."""
 _NOISE_OF_A_GPU = 0.01
 _NOISE_OF_A_CPU = 0.2
 
@@ -89,23 +91,20 @@ def _up(interval: Interval) -> float:
     return math.log(max(interval.high / interval.value, 1.0))
 
 
-def change(
-    now: EvalResult, then: Earlier, *, noise: float, least: float
-) -> Change | None:
+def change(now: EvalResult, then: Earlier, *, noise: float) -> Change | None:
     """The one word for it; None where one of the two has no speedup.
 
     Args:
         now: The result of this session.
         then: What is known from another.
         noise: Standard deviation between sessions, relative.
-        least: Differences below this share are not worth a word of their own.
     """
     sides = _both(now.speedup, then.speedup)
     if sides is None:
         return None
     changed = ratio(*sides, noise)
     return Change(
-        verdict=_word(changed, least),
+        verdict=_word(changed),
         against=then.against,
         speedup=changed,
         before=then.runtime,
@@ -144,14 +143,13 @@ def _wider(ratio_at_95: Interval, alpha: float) -> Interval:
     )
 
 
-def _word(
-    speedup: Interval, least: float
-) -> Literal["FASTER", "SAME", "SLOWER", "AMBIGUOUS"]:
+def _word(speedup: Interval) -> Literal["FASTER", "SAME", "SLOWER", "AMBIGUOUS"]:
     if speedup.low > 1:
         return "FASTER"
     if speedup.high < 1:
         return "SLOWER"
-    return "SAME" if abs(speedup.value - 1) <= least else "AMBIGUOUS"
+    within = speedup.low >= 1 - _ALIKE and speedup.high <= 1 + _ALIKE
+    return "SAME" if within else "AMBIGUOUS"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

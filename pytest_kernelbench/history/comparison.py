@@ -20,7 +20,6 @@ class Terms:
     noise: float | None = None
     """Between sessions; None for the device's."""
     alpha: float = 0.01
-    least: float = 0.03
     across: bool = False
 
 
@@ -102,7 +101,7 @@ def _compared(
     return Compared(
         base=then,
         head=now,
-        change=change(now, earlier, noise=noise, least=terms.least),
+        change=change(now, earlier, noise=noise),
         regressed=tuple(one.reason for one in found if one and one.certain),
         suspect=tuple(one.reason for one in found if one and not one.certain),
     )

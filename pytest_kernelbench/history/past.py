@@ -23,7 +23,6 @@ class Past:
 
     def __init__(self, settings: Settings) -> None:
         self._noise = settings.session_noise
-        self._least = settings.max_regression
         self._known: list[Known] = []
         if settings.compare is not None:  # before records: asked for this time
             self._known.append(SavedRuns(settings, settings.compare))
@@ -50,7 +49,7 @@ class Past:
             return _uncompared(result, error, gated=bool(known.required))
         noise = self._noise or session_noise(result.device)
         if result.change is None:
-            changed = change(result, then, noise=noise, least=self._least)
+            changed = change(result, then, noise=noise)
             result = msgspec.structs.replace(result, change=changed)
         findings: list[Finding] = []
         for required, origin in known.required:

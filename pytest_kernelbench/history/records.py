@@ -6,17 +6,16 @@ where a kernel got faster with confidence or could no longer be compared.
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from pytest_kernelbench.changes import Earlier, is_faster, session_noise
+from pytest_kernelbench.changes import Earlier
 from pytest_kernelbench.errors import RunFileError
 from pytest_kernelbench.history.comparable import differing, other_problem
-from pytest_kernelbench.model import EvalResult, Interval, Verdict
+from pytest_kernelbench.model import EvalResult, Interval
 from pytest_kernelbench.runs import write_whole
 
 Key = tuple[str, str, str, str]
@@ -111,75 +110,8 @@ def write_records(path: Path, records: Mapping[Key, Record]) -> None:
     write_whole(path, "".join(f"{line}\n" for line in lines).encode())
 
 
-@dataclasses.dataclass(slots=True)
-class Update:
-    """New records, and which kernels they are of."""
-
-    records: dict[Key, Record]
-    added: list[str] = dataclasses.field(default_factory=list)
-    raised: list[str] = dataclasses.field(default_factory=list)
-    replaced: list[str] = dataclasses.field(default_factory=list)
-    """Could not be compared any more: other versions, another problem …"""
-    unclear: list[str] = dataclasses.field(default_factory=list)
-    """Measured more than once in this run, with more than one outcome."""
-
-    @property
-    def changed(self) -> bool:
-        return bool(self.added or self.raised or self.replaced)
-
-
-def updated(
-    records: Mapping[Key, Record],
-    results: Iterable[EvalResult],
-    *,
-    noise: float | None,
-    alpha: float,
-    across: bool,
-) -> Update:
-    """The records with what this run has earned.
-
-    Args:
-        records: As they are.
-        results: Of a run that has passed.
-        noise: Standard deviation between sessions, relative; None for the device's.
-        alpha: Probability that chance raises one.
-        across: Whether other versions may be compared.
-    """
-    update = Update(dict(records))
-    by_key = _by_key(results)
-
-    def faster(now: EvalResult, held: Record) -> bool:
-        then, share = held.earlier(now, ""), alpha / len(by_key)
-        deviation = noise or session_noise(now.device)
-        return is_faster(now, then, noise=deviation, alpha=share)
-
-    for key, found in by_key.items():
-        if len({(one.kernel_digest, one.speedup) for one in found}) > 1:
-            update.unclear.append(key[0])
-            continue
-        now, held, place = found[0], records.get(key), None
-        if held is None:
-            place = update.added
-        elif held.obstacles(now, across=across):
-            place = update.replaced
-        elif faster(now, held):
-            place = update.raised
-        made = _record(now)
-        if made is not None and place is not None:
-            place.append(key[0])
-            update.records[key] = made
-    return update
-
-
-def _by_key(results: Iterable[EvalResult]) -> dict[Key, list[EvalResult]]:
-    found: dict[Key, list[EvalResult]] = {}
-    for result in results:
-        if result.verdict is Verdict.PASS and result.speedup is not None:
-            found.setdefault(record_key(result), []).append(result)
-    return found
-
-
-def _record(result: EvalResult) -> Record | None:
+def record_of(result: EvalResult) -> Record | None:
+    """None where there is no speedup."""
     speedup, baseline = result.speedup, result.baseline
     if speedup is None or baseline is None or speedup.low <= 0:
         return None

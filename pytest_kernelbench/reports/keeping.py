@@ -10,13 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pytest_kernelbench.errors import RunFileError
-from pytest_kernelbench.history.records import (
-    Update,
-    read_records,
-    updated,
-    write_records,
-)
+from pytest_kernelbench.history.records import read_records, write_records
 from pytest_kernelbench.history.store import Store, automatic_name
+from pytest_kernelbench.history.updating import Terms, Update, updated
 from pytest_kernelbench.outcomes import escaped
 from pytest_kernelbench.runs import Run
 from pytest_kernelbench.settings import Settings
@@ -69,9 +65,11 @@ def _update(path: Path, run: Run, settings: Settings, *, passed: bool) -> list[s
     update = updated(
         read_records(path) if path.exists() else {},
         [one.result for one in run.evaluated],
-        noise=settings.session_noise,
-        alpha=settings.alpha,
-        across=settings.compare_across,
+        Terms(
+            noise=settings.session_noise,
+            alpha=settings.alpha,
+            across=settings.compare_across,
+        ),
     )
     if update.changed:
         write_records(path, update.records)
@@ -88,11 +86,8 @@ def _told(name: str, update: Update) -> list[str]:
         )
         if kernels
     ]
-    twice = [
-        f"{name}: {escaped(kernel)} was measured more than once: left out"
-        for kernel in update.unclear
-    ]
-    return [f"{name}: {', '.join(parts) or 'nothing to update'}", *twice]
+    left_out = [f"{name}: {escaped(why)}: left out" for why in update.left_out]
+    return [f"{name}: {', '.join(parts) or 'nothing to update'}", *left_out]
 
 
 def _lost(name: str, update: Update, settings: Settings) -> list[str]:

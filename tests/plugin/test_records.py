@@ -189,6 +189,19 @@ def test_two_kernels_under_one_name_have_no_record(kernels):
     )
 
 
+def test_what_is_hardly_known_is_nothing_to_defend(kernels):
+    kernels.add("a", "speedup=1.5 spread=0.3")
+    kernels.add("b", "speedup=1.5")
+    result = kernels.run(*UPDATE)
+    result.stdout.fnmatch_lines(
+        [
+            " records.jsonl: 1 added",
+            " records.jsonl: a_kernel.py is known only to [[]1.05, 1.95]: left out",
+        ]
+    )
+    assert [one["kernel"] for one in records(kernels)] == ["b_kernel.py"]
+
+
 def test_a_record_of_a_kernel_that_is_gone_is_named(kernels):
     gone = kernels.add("a")
     kernels.add("b")

@@ -169,7 +169,7 @@ class TestCompare:
         assert "0001_one and 0002_two cannot be compared: torch 2.11 then" in err
         code, out, _ = command("compare", "--across")
         assert code == 0
-        assert "SAME" in out
+        assert "AMBIGUOUS 1.00x" in out
         save(kernels, "three", a="torch=2.13 chip=H200")
         code, _, err = command("compare", "two", "three")
         assert code == 2

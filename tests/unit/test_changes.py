@@ -133,25 +133,26 @@ class TestARatio:
 class TestAChange:
     @pytest.mark.parametrize(
         ("now", "word"),
-        [(1.0, "SAME"), (0.98, "SAME"), (1.1, "FASTER"), (0.9, "SLOWER")],
+        [(1.0, "SAME"), (0.985, "SAME"), (1.1, "FASTER"), (0.9, "SLOWER")],
     )
     def test_has_one_word(self, now, word):
-        seen = change(result(now), earlier(1.0), noise=0.01, least=0.03)
+        seen = change(result(now), earlier(1.0), noise=0.01)
         assert seen.verdict == word
         assert seen.against == "0001_main"
         assert seen.noise == between_sessions(0.01)
 
-    def test_that_is_large_and_uncertain_is_ambiguous(self):
-        seen = change(result(0.95), earlier(1.0), noise=0.05, least=0.03)
+    @pytest.mark.parametrize("now", [1.0, 0.95, 1.05])
+    def test_that_may_be_large_is_ambiguous(self, now):
+        seen = change(result(now), earlier(1.0), noise=0.05)
         assert seen.verdict == "AMBIGUOUS"
 
     def test_keeps_the_runtime_from_before_where_it_is_known(self):
         then = earlier(1.0, median=1e-3)
-        assert change(result(1.0), then, noise=0.01, least=0.03).before == then.runtime
+        assert change(result(1.0), then, noise=0.01).before == then.runtime
 
     @pytest.mark.parametrize(("now", "then"), [(None, 1.0), (1.0, None)])
     def test_needs_both_speedups(self, now, then):
-        assert change(result(now), earlier(then), noise=0.01, least=0.03) is None
+        assert change(result(now), earlier(then), noise=0.01) is None
 
 
 class TestWorse:

@@ -10,8 +10,8 @@ import pytest
 
 from pytest_kernelbench.gates import judge_change
 from pytest_kernelbench.history.comparable import evaluation_of, obstacles
-from pytest_kernelbench.history.records import updated
 from pytest_kernelbench.history.store import Store, ago, automatic_name, by_device, slug
+from pytest_kernelbench.history.updating import Terms, updated
 from pytest_kernelbench.model import Baseline, EvalResult, Interval, Runtime, Verdict
 from pytest_kernelbench.runs import Evaluated, Run
 
@@ -184,11 +184,11 @@ def test_noise_raises_hardly_any_record():
             speedup=Interval(value=value, low=value * 0.999, high=value * 1.001),
         )
 
-    terms = {"noise": 0.01, "alpha": 0.01, "across": False}
+    terms = Terms(noise=0.01, alpha=0.01, across=False)
     raised = 0
     for _ in range(20):
-        records = updated({}, map(measured, range(100)), **terms).records
-        update = updated(records, map(measured, range(100)), **terms)
+        records = updated({}, map(measured, range(100)), terms).records
+        update = updated(records, map(measured, range(100)), terms)
         raised += len(update.raised)
         assert not update.added
         assert not update.replaced
