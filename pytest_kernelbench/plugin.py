@@ -37,6 +37,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> None:
+    """Before any conftest.py is imported: one beside untrusted kernels must not be."""
+    try:
+        trusted = early_config.getini("kb_directives")
+    except ValueError:  # which is told once options are read
+        return
+    if not trusted:
+        from pytest_kernelbench.untrusted import look_around
+
+        named = parser.parse_known_args(args).file_or_dir
+        look_around(early_config, named or early_config.getini("testpaths"))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
@@ -120,18 +136,22 @@ def pytest_collect_file(
     file_path: Path, parent: pytest.Collector
 ) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
     collectors = yield
-    if file_path.suffix not in (".py", ".cu", ".cpp", ".hip"):
-        return collectors
-    from pytest_kernelbench.kernels import claims
+    if file_path.suffix in (".py", ".cu", ".cpp", ".hip"):
+        from pytest_kernelbench.kernels import claims
 
-    patterns = parent.config.getini("kb_files")
-    named = parent.session.isinitpath(file_path)
-    if not claims(file_path, patterns, named=named):
-        return collectors
-    from pytest_kernelbench.collection import KernelFile
+        patterns = parent.config.getini("kb_files")
+        named = parent.session.isinitpath(file_path)
+        if claims(file_path, patterns, named=named):
+            from pytest_kernelbench.collection import KernelFile
 
-    # In place of all others: pytest's own collectors would import the kernel.
-    return [KernelFile.from_parent(parent, path=file_path)]
+            # In place of all others: pytest's own collectors would import the kernel.
+            return [KernelFile.from_parent(parent, path=file_path)]
+    if collectors and "pytest_kernelbench.untrusted" in sys.modules:
+        from pytest_kernelbench.untrusted import RefusedFile, is_untrusted
+
+        if is_untrusted(parent.config, file_path):
+            return [RefusedFile.from_parent(parent, path=file_path)]
+    return collectors
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

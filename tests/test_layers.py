@@ -26,7 +26,7 @@ FLOORS = [
     },
     {"problems", "engine", "bases", "gates"},
     {"executors"},
-    {"settings", "doctor"},
+    {"settings", "doctor", "untrusted"},
     {"history"},
     {"terms", "session"},
     {"outcomes", "comparison"},

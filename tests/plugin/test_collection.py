@@ -181,7 +181,7 @@ def test_without_directives_a_kernel_cannot_skip_or_choose(kernels):
     kernels.pytester.makeini(
         "[pytest]\nkb_directives = off\nkb_problem_map =\n    a_* = builtin/gelu"
     )
-    kernels.add("a", directive="marks=skip min-speedup=1.9 precision=fp16")
+    kernels.add("theirs/a", directive="marks=skip min-speedup=1.9 precision=fp16")
     result = kernels.run()
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*a_kernel.py*builtin/gelu*PASS*"])
