@@ -78,6 +78,7 @@ def headline(run: Run) -> str:
         counts = Counter(verdict.value for verdict in failed)
         words = [f"{count} {word}" for word, count in counts.items()]
         words += [f"{len(run.unevaluated)} not evaluated"] if run.unevaluated else []
+        words += ["stopped early"] if run.interrupted else []
         return (
             f"{_MARKS[Level.ERROR]} {bad} of {wording.counted(total, 'kernel')} "
             f"failed: {', '.join(words)}"

@@ -180,3 +180,15 @@ def test_a_run_that_was_interrupted_says_so(kernels):
     words = ("--kb-executor=fake", "-pno:anyio", "--kb-json=out.json")
     kernels.pytester.runpytest_subprocess(*words)
     assert read_run(kernels.pytester.path / "out.json").interrupted
+
+
+@both_modes
+def test_a_kernel_that_cannot_be_collected_was_not_evaluated(kernels):
+    kernels.add("a").write_text("class ModelNew:\n  )\n")
+    kernels.add("b")
+    kernels.run("--kb-json=out.json", "--continue-on-collection-errors")
+    run = read_run(kernels.pytester.path / "out.json")
+    assert [one.nodeid for one in run.evaluated] == ["b_kernel.py::ModelNew"]
+    assert run.unevaluated == {
+        "a_kernel.py": "a_kernel.py:2: syntax error: unmatched ')'"
+    }

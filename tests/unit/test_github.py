@@ -123,6 +123,8 @@ class TestHeadline:
     def test_does_not_call_it_success_that_the_run_was_stopped(self):
         run = msgspec.structs.replace(run_of(evaluated()), interrupted=True)
         assert headline(run) == "⚠️ Stopped early: 1 evaluated, none failed"
+        bad = msgspec.structs.replace(run_of(evaluated("a", "WRONG")), interrupted=True)
+        assert headline(bad) == "❌ 1 of 1 kernel failed: 1 WRONG, stopped early"
 
     def test_of_unchanged_kernels_is_success(self):
         run = msgspec.structs.replace(run_of(), set_aside={"a": "unchanged"})
