@@ -14,6 +14,7 @@ from pytest_kernelbench.cli import (
     auditing,
     comparing,
     doctoring,
+    following,
     on_github,
     on_modal,
     reporting,
@@ -23,8 +24,8 @@ from pytest_kernelbench.cli import (
 from pytest_kernelbench.errors import KernelBenchError
 
 GROUPS = (
-    *(starting, doctoring, auditing, saved_runs, comparing, reporting),
-    *(on_modal, on_github),
+    *(starting, doctoring, auditing, saved_runs, comparing, following),
+    *(reporting, on_modal, on_github),
 )
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pytest_kernelbench.cli.saved_runs import add_runs, chosen_runs
+from pytest_kernelbench.cli.arguments import add_runs, chosen_runs
 from pytest_kernelbench.errors import ReportError, RunFileError
 
 

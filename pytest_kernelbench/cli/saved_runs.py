@@ -13,11 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from pytest_kernelbench import values
+from pytest_kernelbench.cli.arguments import (
+    add_runs,
+    add_storage,
+    checked,
+    chosen_runs,
+)
 from pytest_kernelbench.errors import RunFileError
 
 if typing.TYPE_CHECKING:
     from pytest_kernelbench.history.rows import Row
-    from pytest_kernelbench.history.store import Saved, Store
+    from pytest_kernelbench.history.store import Saved
     from pytest_kernelbench.runs import Run
 
 _FORMATS = ("csv", "json", "jsonl")
@@ -72,41 +78,6 @@ def _add_prune(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(carry_out=_prune)
 
 
-def add_runs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "runs",
-        nargs="*",
-        metavar="RUN",
-        help="a number, a name, a glob such as 'NVIDIA*/main*', or a file (default: all)",
-    )
-    add_storage(parser)
-
-
-def add_storage(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--storage",
-        type=Path,
-        default=Path(".kernelbench"),
-        metavar="DIR",
-        help="where runs are kept (default: .kernelbench)",
-    )
-    # 1 is for what was found out; what was asked wrongly is 2, as for argparse.
-    parser.set_defaults(trouble=2)
-
-
-def checked(parse: Any) -> Any:
-    """A parser of ``values`` as argparse wants it, which keeps only such messages."""
-
-    def parsed(text: str) -> Any:
-        try:
-            return parse(text)
-        except ValueError as error:
-            message = str(error)
-        raise argparse.ArgumentTypeError(message)
-
-    return parsed
-
-
 def _age(text: str) -> dt.timedelta:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([hdw])", text)
     if found is None:
@@ -115,17 +86,6 @@ def _age(text: str) -> dt.timedelta:
         return dt.timedelta(**{_UNITS[found[2]]: float(found[1])})
     except OverflowError:
         raise ValueError(f"expected a shorter age, got '{text}'") from None
-
-
-def chosen_runs(store: Store, names: list[str]) -> list[Saved]:
-    """
-    Raises:
-        RunFileError: a name that no run has.
-    """
-    if not names:
-        return store.find()
-    found = {saved.path: saved for name in names for saved in store.named(name)}
-    return list(found.values())
 
 
 def _list(chosen: argparse.Namespace) -> int:
