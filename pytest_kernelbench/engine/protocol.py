@@ -8,6 +8,7 @@ verified; the bursts that are timed are bursts that are checked.
 from __future__ import annotations
 
 import statistics
+import time
 from typing import Literal
 
 from pytest_kernelbench.engine.bursts import Burst, Bursts, Measured
@@ -29,6 +30,8 @@ _ROUNDS = 3
 _REVIEW_SPEEDUP = 10.0
 _VERIFIED_BURSTS = 0.5
 """The share of timed bursts of which one call is verified."""
+_VERIFYING = 0.5
+"""Of the time spent on timed bursts, what verifying may take before fewer are."""
 _SOLO_BURSTS = 3
 _SOLO_RATIO = {"cpu": 1.6, "cuda": 1.15}
 """How much slower an honest neighbour may make the baseline; CPUs have others, too."""
@@ -45,6 +48,7 @@ class DeviceProtocol:
         self._findings = pairing.findings
         self._stage = set_up(pairing, contract)
         self._bursts = Bursts(pairing, self._stage)
+        self._measuring = self._verifying = 0.0
         self._baseline_kind: Literal["eager", "compile"] = "eager"
         self._backwards = False
 
@@ -166,8 +170,10 @@ class DeviceProtocol:
         sides: list[Side] = ["base", "baseline", "kernel"]
         if self._backwards:
             sides.reverse()
+        started = time.monotonic()
         with self._pairing.place.quiet():
             seen = {side: self._run(side, burst, rival) for side in sides}
+        self._measuring += time.monotonic() - started
         kernel, baseline = seen["kernel"], seen["baseline"]
         assert kernel is not None
         assert baseline is not None
@@ -175,11 +181,20 @@ class DeviceProtocol:
         if rival is not None:
             rival.add(seen["base"], kernel, baseline)
         # Drawn only now, when nothing can be added to what was returned.
-        if self._pairing.seeds.choices.random() < _VERIFIED_BURSTS:
+        if self._draws_to_verify():
+            started = time.monotonic()
             call = self._pairing.seeds.choices.randrange(len(burst.places))
             self._bursts.verify(burst, call)
             if rival is not None:
                 rival.verify(burst, call)
+            self._verifying += time.monotonic() - started
+
+    def _draws_to_verify(self) -> bool:
+        """As likely in each burst, less so where verifying would take most time."""
+        chance = _VERIFIED_BURSTS
+        if self._verifying > 0:
+            chance *= min(1.0, _VERIFYING * self._measuring / self._verifying)
+        return self._pairing.seeds.choices.random() < chance
 
     def _run(self, side: Side, burst: Burst, rival: Rival | None) -> Measured | None:
         if side == "base":

@@ -38,8 +38,8 @@ _CLOCK_SHARE = 0.1
 SYSTEMATIC = {
     ("cpu", False): (0.01, 2e-6),
     ("cpu", True): (0.01, 2e-6),
-    ("cuda", False): (0.006, 1e-7),
-    ("cuda", True): (0.01, 1e-7),
+    ("cuda", False): (0.006, 1.5e-7),
+    ("cuda", True): (0.01, 1.5e-7),
 }
 """Of a speedup, as a share and as seconds of the shorter side, by the kind of device
 and whether there are weights: from comparing kernels with themselves. Inputs and

@@ -187,6 +187,8 @@ class LocalBench:
         self._scratch = tempfile.TemporaryDirectory(
             prefix="kernelbench-oracle-", ignore_cleanup_errors=True
         )
+        # Started at once: it takes seconds, in which kernels are built.
+        self._starting: Worker | None = self._started_oracle()
         self._places = Places(
             _GPU_PLACES if gpu else 1,
             lease_path(gpu.uuid if gpu else "cpu"),
@@ -218,18 +220,22 @@ class LocalBench:
         if oracle is not None and not (oracle.usable and _answers(oracle)):
             self._drop_oracle()  # whoever ended it, this kernel has not run yet
         if self._oracle is None:
-            compilers = {
-                "TORCHINDUCTOR_CACHE_DIR": f"{self._scratch.name}/inductor",
-                "TRITON_CACHE_DIR": f"{self._scratch.name}/triton",
-            }
-            worker = Worker(
-                "pytest_kernelbench.engine.oracle", self._environment | compilers
-            )
-            with contextlib.suppress(ChannelError):
-                worker.channel.send({"device": self.device_kind})
+            worker = self._starting or self._started_oracle()
+            self._starting = None
             worker.wait_ready()
             self._oracle = OracleProcess(worker)
         return self._oracle
+
+    def _started_oracle(self) -> Worker:
+        compilers = {
+            "TORCHINDUCTOR_CACHE_DIR": f"{self._scratch.name}/inductor",
+            "TRITON_CACHE_DIR": f"{self._scratch.name}/triton",
+        }
+        environment = self._environment | compilers
+        worker = Worker("pytest_kernelbench.engine.oracle", environment)
+        with contextlib.suppress(ChannelError):
+            worker.channel.send({"device": self.device_kind})
+        return worker
 
     def _drop_oracle(self) -> None:
         oracle, self._oracle = self._oracle, None
@@ -240,6 +246,8 @@ class LocalBench:
         self._places.close()
         self.launcher.close()
         self._drop_oracle()
+        if self._starting is not None:
+            self._starting.kill()
         self._scratch.cleanup()
 
 

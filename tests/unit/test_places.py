@@ -67,7 +67,7 @@ def oracle():
 
 @pytest.fixture
 def places(tmp_path, oracle):
-    return Places(3, tmp_path / "lease", lambda: oracle)
+    return Places(3, tmp_path / "lease", lambda: oracle, list)
 
 
 @contextlib.contextmanager
@@ -172,7 +172,7 @@ def test_are_waited_for_no_longer_once_all_is_closed(places):
 
 
 def test_keep_other_sessions_out(tmp_path, places, oracle):
-    others = Places(3, tmp_path / "lease", lambda: oracle)
+    others = Places(3, tmp_path / "lease", lambda: oracle, list)
     with contextlib.ExitStack() as outside:
         with take(places):
             other = outside.enter_context(in_background(lambda: take_and_leave(others)))
@@ -189,7 +189,7 @@ def test_are_free_again_where_no_oracle_starts(tmp_path, oracle):
             raise found
         return found
 
-    places = Places(1, tmp_path / "lease", running)
+    places = Places(1, tmp_path / "lease", running, list)
     with pytest.raises(ExecutorError):
         take_and_leave(places)
     take_and_leave(places)
