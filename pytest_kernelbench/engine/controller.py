@@ -84,6 +84,8 @@ class _Evaluation:
                 try:
                     process = self._launch(private, build)
                     self._isolation = process.isolation
+                    if process.isolation.level == "L1":
+                        self._findings.note(f"kept apart as {process.isolation}")
                     self._carry_out(process, build)
                 except KernelFault as fault:
                     verdict, reason, log = fault.verdict, fault.reason, fault.log

@@ -16,6 +16,7 @@ import selectors
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -27,6 +28,7 @@ from pytest_kernelbench.engine.channel import (
     Message,
 )
 from pytest_kernelbench.engine.confinement import confine
+from pytest_kernelbench.engine.leftovers import clear
 from pytest_kernelbench.engine.rooms import (
     Room,
     RoomError,
@@ -44,7 +46,8 @@ class ForkServer:
     def __init__(self, channel: DescriptorChannel, rooms: RoomMaker | None) -> None:
         self._channel = channel
         self._rooms = rooms
-        self._children: dict[int, Room | None] = {}
+        self._children: dict[int, Callable[[], None]] = {}
+        """What is to be done when each of them has ended."""
         # A pipe that becomes readable when a child has died.
         self._wakeup, wakeup_end = os.pipe()
         os.set_blocking(wakeup_end, False)
@@ -76,9 +79,7 @@ class ForkServer:
                 # Also when a stray has ended: its own children become ours then.
                 self._kill_strays()
                 if pid in self._children:
-                    room = self._children.pop(pid)
-                    if room is not None:
-                        room.end()
+                    self._children.pop(pid)()
                     code = os.waitstatus_to_exitcode(status)
                     self._channel.send({"ended": pid, "code": code})
 
@@ -103,7 +104,7 @@ class ForkServer:
         else:
             if child == 0:
                 _become_candidate(connection, output, message, room)
-            self._children[child] = room
+            self._children[child] = _end_of(room, message["user"])
             keeper = None if room is None else room.keeper
             with contextlib.suppress(ChannelError):
                 # By us: in its room the child has another number.
@@ -123,6 +124,15 @@ class ForkServer:
         for child in self._children:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child, signal.SIGKILL)
+
+
+def _end_of(room: Room | None, user: int | None) -> Callable[[], None]:
+    """What ends all that a candidate may have left."""
+    if room is not None:
+        return room.end
+    if user is not None:
+        return lambda: clear(user)
+    return lambda: None
 
 
 def _become_candidate(

@@ -116,6 +116,14 @@ def forgo_new_privileges() -> None:
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
+def remove_shared_memory(segment: int) -> None:
+    _libc.shmctl(segment, 0, None)
+
+
+def remove_queue(queue: int) -> None:
+    _libc.msgctl(queue, 0, None)
+
+
 def drop_capabilities() -> None:
     """Keep no right beyond those of this user's files; root's, too, are taken."""
     for capability in range(64):

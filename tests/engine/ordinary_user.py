@@ -1,12 +1,14 @@
-"""Runs Python as an ordinary user, to whom this installation is made readable.
+"""Runs Python as somebody else, to whom this installation is made readable.
 
-    python ordinary_user.py [--without-namespaces] ARGUMENTS OF PYTHON
+    python ordinary_user.py [--root] [--without-namespaces] ARGUMENTS OF PYTHON
 
-Root's tests thereby show what everybody else gets. Changes last as long as the process.
+That is an ordinary user, or root with fewer rights. Root's tests thereby show what
+everybody else gets. Changes last as long as the process.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import tempfile
@@ -21,23 +23,38 @@ USER = 54_321
 
 
 def main(arguments: list[str]) -> None:
-    without = arguments[0] == "--without-namespaces"
+    flags = {
+        word for word in arguments[:2] if word in ("--root", "--without-namespaces")
+    }
     scratch = tempfile.mkdtemp(prefix="kernelbench-user-")
+    Path(scratch).chmod(0o755)
     if os.geteuid() == 0:
         linux.unshare(linux.NEW_MOUNTS)
         linux.keep_mounts_private()
         make_reachable(map(Path, Needs.here(base_environment()).places), Path(scratch))
-        os.chown(scratch, USER, USER)
-        os.setgroups([])
-        os.setresgid(USER, USER, USER)
-        os.setresuid(USER, USER, USER)
-        linux.set_dumpable(dumpable=True)
-    if without:  # a namespace of users in which there can be no other
+        if "--root" not in flags:
+            become_ordinary(scratch)
+    if "--without-namespaces" in flags:
+        forgo_namespaces()
+    os.environ |= {"HOME": scratch, "TMPDIR": scratch, "PYTHONDONTWRITEBYTECODE": "1"}
+    os.execv(sys.executable, [sys.executable, *arguments[len(flags) :]])
+
+
+def become_ordinary(scratch: str) -> None:
+    os.chown(scratch, USER, USER)
+    os.setgroups([])
+    os.setresgid(USER, USER, USER)
+    os.setresuid(USER, USER, USER)
+    linux.set_dumpable(dumpable=True)
+
+
+def forgo_namespaces() -> None:
+    if os.geteuid() == 0:  # as in most containers: without CAP_SYS_ADMIN
+        ctypes.CDLL(None).prctl(24, 21, 0, 0, 0)
+    else:  # a namespace of users in which there can be no other
         linux.become_own_user()
         Path("/proc/sys/user/max_user_namespaces").write_text("0")
         linux.drop_capabilities()
-    os.environ |= {"HOME": scratch, "TMPDIR": scratch, "PYTHONDONTWRITEBYTECODE": "1"}
-    os.execv(sys.executable, [sys.executable, *arguments[without:]])
 
 
 def make_reachable(places: Iterable[Path], scratch: Path) -> None:

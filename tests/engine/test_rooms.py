@@ -62,6 +62,37 @@ def found_at_l1(project):
     return explored(project, str(AS_USER), "--without-namespaces")
 
 
+@pytest.fixture(scope="module")
+def found_as_a_user(project):
+    return explored(project, str(AS_USER), "--root", "--without-namespaces")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give it a user of its own")
+class TestAKernelOfAUserOfItsOwn:
+    def test_is_at_l2(self, found_as_a_user):
+        assert found_as_a_user["isolation"].startswith(
+            "L2: a user of their own (no name"
+        )
+        assert found_as_a_user["user"] != 0
+
+    def test_has_no_rights_over_processes_of_ours(self, found_as_a_user):
+        assert found_as_a_user["kill controller"] == "PermissionError"
+        assert found_as_a_user["slow controller"] == "PermissionError"
+        assert found_as_a_user["trace parent"] == -1
+        assert set(found_as_a_user["capabilities"]) == {0}
+
+    def test_writes_to_no_file_of_ours(self, found_as_a_user):
+        assert found_as_a_user["write system"] == "PermissionError"
+        assert found_as_a_user["write package"] == "PermissionError"
+        assert found_as_a_user["lease"] == "PermissionError"
+        assert found_as_a_user["write own"] == found_as_a_user["write home"] == 1
+
+    def test_leaves_nothing_behind(self, found_as_a_user):
+        assert found_as_a_user["write scratch"] == found_as_a_user["write shared"] == 1
+        assert found_as_a_user["shared memory"] is True
+        assert found_as_a_user["left"] == []
+
+
 class TestAKernelAtL2:
     def test_can_name_no_process_of_ours(self, found):
         assert found["kill controller"] == "ProcessLookupError"
