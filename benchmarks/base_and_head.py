@@ -1,6 +1,6 @@
 """How often base against head is wrong, and how small a change it finds.
 
-    python benchmarks/base_and_head.py changes [--equal 40] [--times 20]
+    python benchmarks/base_and_head.py changes [--equal 40] [--times 20] [--only 3%]
     python benchmarks/base_and_head.py examples [--times 20]
 
 ``changes`` needs a CUDA device and Triton. A softmax is compared with itself, and with
@@ -155,6 +155,7 @@ def main() -> None:
     parser.add_argument("what", choices=("changes", "examples"))
     parser.add_argument("--equal", type=int, default=40)
     parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--only", default="", help="cases that begin so")
     parser.add_argument("--seconds", type=float, default=1e9, help="begin none later")
     asked = parser.parse_args()
     requests = (
@@ -168,6 +169,8 @@ def main() -> None:
     executor = LocalExecutor()
     try:
         for name, request in requests:
+            if not name.startswith(asked.only):
+                continue
             if time.monotonic() - began > asked.seconds:
                 break
             started = time.monotonic()

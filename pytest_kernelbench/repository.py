@@ -103,7 +103,8 @@ class Repository:
         with tempfile.TemporaryDirectory(prefix="kernelbench-") as scratch:
             index = self._place("index")
             if index.exists():
-                shutil.copy(index, Path(scratch) / "index")
+                # With its time: git asks it whether a file may have changed since.
+                shutil.copy2(index, Path(scratch) / "index")
             copy = {
                 "GIT_INDEX_FILE": str(Path(scratch) / "index"),
                 "GIT_OBJECT_DIRECTORY": scratch,
