@@ -191,7 +191,7 @@ class CudaDevice(Device):
             "torch": torch.__version__,
             "cuda": str(torch.version.cuda),
             "capability": capability,
-            **_driver_version(),
+            **driver_version(),
             **_triton_version(),
         }
 
@@ -201,9 +201,12 @@ def open_device(name: str) -> Device:
     return CpuDevice() if name == "cpu" else CudaDevice()
 
 
-def _driver_version() -> dict[str, str]:
+def driver_version(
+    file: Path = Path("/proc/driver/nvidia/version"),
+) -> dict[str, str]:
+    """Of NVIDIA's kernel module; nothing where it does not say."""
     with contextlib.suppress(OSError):
-        text = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8")
         if found := re.search(r"\b\d+\.\d+(?:\.\d+)?\b", text):
             return {"driver": found[0]}
     return {}

@@ -186,6 +186,21 @@ class TestComparing:
             ]
         )
 
+    def test_the_ini_file_may_say_all_of_it(self, kernels):
+        kernels.pytester.makeini(
+            "[pytest]\nkb_autosave = true\nkb_compare = newest\n"
+            "kb_compare_fail =\n    speedup:5%\n    median:50%"
+        )
+        kernels.add("a", "speedup=1.5")
+        kernels.run().assert_outcomes(passed=1)
+        kernels.add("a", "speedup=1.2")
+        result = kernels.run()
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(
+            ["REGRESSED: *, at most 5% allowed (kb_compare_fail (tox.ini))"]
+        )
+        assert len(saved(kernels)) == 2
+
     def test_a_fixture_call_that_got_worse_fails_its_test(self, kernels):
         kernels.add("k", "speedup=1.5")
         kernels.pytester.makepyfile(
