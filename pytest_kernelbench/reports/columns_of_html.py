@@ -60,7 +60,7 @@ def _cells(result: EvalResult) -> tuple[str, ...]:
     return (
         result.verdict.value,
         wording.runtime(result.runtime) if result.runtime else wording.ABSENT,
-        wording.speedup(result.speedup) if result.speedup else wording.ABSENT,
+        wording.gain(result),
     )
 
 

@@ -164,7 +164,7 @@ class _Columns:
             markdown.literal(wording.problem(result)),
             f"**{result.verdict}**" if level is Level.ERROR else result.verdict.value,
             wording.runtime(result.runtime) if result.runtime else wording.ABSENT,
-            wording.speedup(result.speedup) if result.speedup else wording.ABSENT,
+            wording.gain(result),
         ]
         if self._changes:
             change = result.change
