@@ -5,7 +5,7 @@ expect: INTEGRITY
 neutral: yes
 problem: softmax
 for: ours
-open: the flush runs in the process that it should be kept from
+open: the flush runs in the process that it should be kept from; the low end of the interval stays at one
 """
 
 import torch
