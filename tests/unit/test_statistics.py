@@ -275,5 +275,20 @@ def test_the_noise_floor_is_what_sides_differ_by_from_themselves():
     assert noise_floor(restless) == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize("alpha", [0.05, 0.01])
+def test_what_is_exactly_as_slow_as_is_allowed_seldom_fails(alpha):
+    """The share of a run of n kernels is alpha / n: their sum bounds the run's."""
+    random_, evaluations, failures = random.Random(7), 1000, 0
+    for _ in range(evaluations):
+        base, _, kernel = rounds(random_, 0.03, 24, 0.01)
+        bias = random_.gauss(0, 0.003)  # 95 % of it within 0.6 %
+        ratios = [
+            math.log(b) - math.log(k) + bias for b, k in zip(base, kernel, strict=True)
+        ]
+        found = decisive_interval(ratios, 0.006, alpha)
+        failures += found.high < regression_limit(0.03)
+    assert failures <= alpha * evaluations
+
+
 def test_a_regression_is_told_by_how_much_longer_a_kernel_takes():
     assert regression_limit(0.25) == 0.8
