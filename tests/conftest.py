@@ -1,11 +1,21 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import sys
 from pathlib import Path
 
 import pytest
+
+# Here and not in the runs of pytester in this process: what is first imported there is
+# forgotten after it, and a package then still holds the module that came before.
+from pytest_kernelbench import calls, evaluator, xdist  # noqa: F401
+from pytest_kernelbench.executors import fake  # noqa: F401
+from pytest_kernelbench.reports import github, html, keeping, terminal  # noqa: F401
+
+with contextlib.suppress(ImportError):
+    import vl_convert  # noqa: F401  can be loaded once in a process, and no more
 
 pytest_plugins = ["pytester"]
 
