@@ -2,8 +2,9 @@
 
 The directory's name is a hash of everything that a build depends on, so a changed
 kernel, torch or compiler never meets an old build. It is locked while a kernel
-builds in it, and one that did not end well is wiped before the next use: a killed
-compiler leaves locks and half-written objects behind.
+builds in it, and one that did not end well is removed, at the latest before the next
+use: a killed compiler leaves locks and half-written objects behind. In the lock file
+stands how large the directory has become; what was used longest ago is evicted first.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +29,8 @@ from pytest_kernelbench.model import EvalRequest
 
 _SUFFIXES = {"python": ".py", "cuda": ".cu", "cpp": ".cpp", "hip": ".hip"}
 _LOCK_PAUSE = 0.05
+CACHE_LIMIT = 10 << 30
+"""Bytes that builds may take in all."""
 
 
 class BuildDirectory:
@@ -60,6 +64,15 @@ class BuildDirectory:
         if not self._built.exists():
             self._built.touch()
 
+    def settle(self) -> int:
+        """Take it back from the candidate; what it is worth keeping, in bytes."""
+        if not self._built.exists():
+            remove(self.path)
+            return 0
+        # A candidate may have owned it; the next must not be able to.
+        give_to(os.getuid(), self.path)
+        return _size_of(self.path)
+
     def environment(self) -> dict[str, str]:
         """What points the compilers of a candidate here."""
         return {
@@ -71,10 +84,11 @@ class BuildDirectory:
 
 
 class BuildCache:
-    """Hands out build directories below one root."""
+    """Hands out build directories below one root, for one kind of device."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, architecture: str = "") -> None:
         self._root = root
+        self._architecture = architecture
         self._closed = False
 
     def close(self) -> None:
@@ -99,29 +113,91 @@ class BuildCache:
             with _throwaway(request) as directory:
                 yield directory
             return
-        key = _build_key(request)
-        try:
-            self._root.mkdir(parents=True, exist_ok=True)
-            if self._root.stat().st_uid != os.getuid():
-                raise ExecutorError(f"{self._root} belongs to another user")
-            lock = (self._root / f"{key}.lock").open("w")
-        except OSError as error:
-            raise ExecutorError(f"cannot write the build cache: {error}") from None
-        with lock:
-            while not locked(lock):
-                if not patient:
-                    with _throwaway(request) as directory:
-                        yield directory
-                    return
-                if self._closed:
-                    raise ExecutorError("the executor was closed")
-                time.sleep(_LOCK_PAUSE)
+        key = _build_key(request, self._architecture)
+        with self._locked_file(key, patient=patient) as lock:
+            if lock is None:
+                with _throwaway(request) as directory:
+                    yield directory
+                return
             directory = _prepared(self._root / key, request)
             try:
                 yield directory
             finally:
-                # A candidate may have owned it; the next must not be able to.
-                give_to(os.getuid(), directory.path)
+                _write_size(lock, directory.settle())
+
+    @contextlib.contextmanager
+    def _locked_file(self, key: str, *, patient: bool) -> Iterator[IO[str] | None]:
+        """The file of a key, locked; None where others hold it and nobody waits."""
+        while True:
+            with self._opened(key) as file:
+                while not locked(file):
+                    if not patient:
+                        yield None
+                        return
+                    if self._closed:
+                        raise ExecutorError("the executor was closed")
+                    time.sleep(_LOCK_PAUSE)
+                if _is_still(file, self._root / f"{key}.lock"):
+                    yield file
+                    return
+
+    def _opened(self, key: str) -> IO[str]:
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            if self._root.stat().st_uid != os.getuid():
+                raise ExecutorError(f"{self._root} belongs to another user")
+            return (self._root / f"{key}.lock").open("a+")
+        except OSError as error:
+            raise ExecutorError(f"cannot write the build cache: {error}") from None
+
+
+def evict(root: Path, limit: int = CACHE_LIMIT) -> None:
+    """Remove what was used longest ago until the rest fits; nothing that is in use."""
+    used: list[tuple[float, int, Path]] = []
+    for path in root.glob("*.lock"):
+        with contextlib.suppress(OSError, ValueError):
+            size = int(path.read_text(encoding="ascii") or 0)
+            used.append((path.stat().st_mtime, size, path))
+    excess = sum(size for _, size, _ in used) - limit
+    for _, size, path in sorted(used):
+        if excess <= 0:
+            return
+        if _evicted(path):
+            excess -= size
+
+
+def _evicted(path: Path) -> bool:
+    """Remove a directory with all that belongs to it, unless somebody uses it."""
+    with contextlib.suppress(OSError), path.open("a+") as file:
+        if locked(file) and _is_still(file, path):
+            path.with_suffix(".built").unlink(missing_ok=True)
+            remove(path.with_suffix(""))
+            path.unlink()
+            return True
+    return False
+
+
+def _is_still(file: IO[str], path: Path) -> bool:
+    """Whether a file that was locked is the one of that name: it may be evicted."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _write_size(lock: IO[str], size: int) -> None:
+    lock.truncate(0)
+    lock.write(str(size))
+    lock.flush()
+
+
+def _size_of(path: Path) -> int:
+    total = 0
+    for place, _, names in os.walk(path):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += Path(place, name).lstat().st_blocks * 512
+    return total
 
 
 @contextlib.contextmanager
@@ -148,12 +224,13 @@ def _prepared(path: Path, request: EvalRequest) -> BuildDirectory:
     return directory
 
 
-def _build_key(request: EvalRequest) -> str:
+def _build_key(request: EvalRequest, architecture: str) -> str:
     parts = [
         request.kernel.source,
         Path(request.kernel.path).name,
         request.kernel.language,
-        "cpu" if request.device == "cpu" else "cuda",
+        "cpu" if request.device == "cpu" else f"cuda {architecture}",
+        "lean" if request.options.fast_build else "stock",
         platform.python_version(),
         platform.machine(),
         _version("torch"),
@@ -162,6 +239,8 @@ def _build_key(request: EvalRequest) -> str:
         os.environ.get("CUDA_HOME", ""),
         os.environ.get("CC", ""),
         os.environ.get("CXX", ""),
+        _program(os.environ.get("CXX") or "c++"),
+        _program(f"{os.environ.get('CUDA_HOME') or '/usr/local/cuda'}/bin/nvcc"),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
@@ -171,6 +250,15 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return ""
+
+
+def _program(name: str) -> str:
+    """Which compiler that is: another version is another file."""
+    found = shutil.which(name)
+    if found is None:
+        return ""
+    path = Path(found).resolve()
+    return f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}"
 
 
 def default_cache_root() -> Path:

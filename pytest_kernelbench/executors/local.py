@@ -22,6 +22,7 @@ from pytest_kernelbench.engine.bridge import Bridge
 from pytest_kernelbench.engine.builds import (
     BuildCache,
     default_cache_root,
+    evict,
 )
 from pytest_kernelbench.engine.channel import ChannelError
 from pytest_kernelbench.engine.clients import OracleProcess
@@ -34,6 +35,7 @@ from pytest_kernelbench.engine.telemetry import telemetry_of
 from pytest_kernelbench.errors import ExecutorError, KernelBenchError
 from pytest_kernelbench.executors.gpus import Gpu, visible_gpus
 from pytest_kernelbench.executors.places import Place, Places
+from pytest_kernelbench.executors.room import BuildRoom
 from pytest_kernelbench.model import (
     Audit,
     EvalRequest,
@@ -50,6 +52,8 @@ _NEEDS_CUDA = frozenset(
 _GPU_PLACES = 6
 """Kernels at work on a GPU at a time; one of them is timed, and then only that one."""
 _PING_TIMEOUT = 10.0
+_AHEAD = 8
+"""Kernels for GPUs that are built and wait for a place, beside those being built."""
 
 
 class LocalExecutor:
@@ -59,7 +63,7 @@ class LocalExecutor:
 
     def __init__(self, cache_dir: Path | None = None) -> None:
         root = cache_dir or default_cache_root()
-        self._builds = BuildCache(root / "builds")
+        self._build_root = root / "builds"
         self._audits = AuditCache(root / "audits")
         self._bridge = Bridge(root / "headers")
         self._lock = threading.Lock()
@@ -67,13 +71,16 @@ class LocalExecutor:
         self._gpus: Sequence[Gpu] | None = None
         self._next = 0
         self._closed = False
-        workers = max(2, min(8, os.cpu_count() or 2))
-        self._build_slots = threading.BoundedSemaphore(workers)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="kernelbench")
+        self._build_room = BuildRoom()
+        self._pools = {
+            "cpu": _pool(max(2, min(8, self._build_room.cores))),
+            "cuda": _pool(self._build_room.most + _AHEAD),
+        }
 
     def submit(self, request: EvalRequest) -> Future[EvalResult]:
         try:
-            return self._pool.submit(self._evaluate, request)
+            kind = "cpu" if request.device == "cpu" else "cuda"
+            return self._pools[kind].submit(self._evaluate, request)
         except RuntimeError:  # shut down
             future: Future[EvalResult] = Future()
             future.set_exception(ExecutorError("the executor was closed"))
@@ -147,7 +154,7 @@ class LocalExecutor:
                 raise ExecutorError("the executor was closed")
             if name not in self._benches:
                 self._benches[name] = LocalBench(
-                    gpu, self._builds, self._audits, self._bridge, self._build_slots
+                    gpu, self._build_root, self._audits, self._bridge, self._build_room
                 )
             return self._benches[name]
 
@@ -155,11 +162,12 @@ class LocalExecutor:
         with self._lock:
             self._closed = True
             benches = list(self._benches.values())
-        self._builds.close()
         # Ending the processes ends the waits of the threads that talk to them.
         for bench in benches:
             bench.close()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in self._pools.values():
+            pool.shutdown(wait=True, cancel_futures=True)
+        evict(self._build_root)
 
 
 class LocalBench:
@@ -168,19 +176,19 @@ class LocalBench:
     def __init__(
         self,
         gpu: Gpu | None,
-        builds: BuildCache,
+        build_root: Path,
         audits: AuditCache,
         bridge: Bridge,
-        slots: threading.BoundedSemaphore,
+        room: BuildRoom,
     ) -> None:
         self.device_kind = "cuda" if gpu else "cpu"
         self.telemetry = telemetry_of(gpu.uuid) if gpu else None
-        self.builds = builds
+        self.builds = BuildCache(build_root, gpu.capability if gpu else "")
         self.audits = audits
         self.bridge = bridge
         self._environment = _environment(gpu)
         self.launcher = CandidateLauncher(self._environment)
-        self._build_slots = slots
+        self._room = room
         self._quiet = _Quiet() if gpu is None else None
         self._oracle: OracleProcess | None = None
         # What it compiles must not come from where a kernel could have put it.
@@ -199,7 +207,7 @@ class LocalBench:
     @contextlib.contextmanager
     def building(self, candidate: Sandboxed) -> Iterator[None]:
         aside = self._quiet.noise() if self._quiet else self._places.building(candidate)
-        with self._build_slots, aside:
+        with self._room.taken(beside_timing=self._quiet is None), aside:
             yield
 
     @contextlib.contextmanager
@@ -243,6 +251,7 @@ class LocalBench:
             oracle.worker.kill()
 
     def close(self) -> None:
+        self.builds.close()
         self._places.close()
         self.launcher.close()
         self._drop_oracle()
@@ -291,6 +300,10 @@ class _Quiet:
             with self._changed:
                 self._silent = False
                 self._changed.notify_all()
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="kernelbench")
 
 
 def _is_installed(module: str) -> bool:

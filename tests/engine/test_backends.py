@@ -72,7 +72,7 @@ class ModelNew(torch.nn.Module):
 
 
 def objects(executor) -> dict[Path, int]:
-    root = executor._builds._root
+    root = executor._build_root
     return {path: path.stat().st_mtime_ns for path in root.rglob("*.so")}
 
 

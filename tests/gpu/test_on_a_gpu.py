@@ -60,7 +60,7 @@ def triton_result(gpu):
 @pytest.fixture(scope="module")
 def do_bench(executor, compiled, triton_result, tmp_path_factory):
     """Seconds of the same calls by Triton's benchmark, in a process of its own."""
-    (library,) = executor._builds._root.rglob("our_relu.so")
+    (library,) = executor._build_root.rglob("our_relu.so")
     softmax = tmp_path_factory.mktemp("triton") / "softmax.py"
     softmax.write_text(TRITON)
     done = subprocess.run(
@@ -110,7 +110,7 @@ class TestAKernel:
         assert {"torch", "cuda"} <= set(result.environment)
 
     def test_is_not_built_again_for_the_next_evaluation(self, gpu, compiled):
-        root = gpu.executor._builds._root
+        root = gpu.executor._build_root
         before = {p: p.stat().st_mtime_ns for p in root.rglob("*.o")}
         require_pass(gpu.evaluate(INLINE, backend="cuda", seed=5))
         assert {p: p.stat().st_mtime_ns for p in root.rglob("*.o")} == before

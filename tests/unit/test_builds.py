@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import importlib.metadata
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
-from pytest_kernelbench.engine.builds import BuildCache, default_cache_root
+from pytest_kernelbench.engine.builds import BuildCache, default_cache_root, evict
 from pytest_kernelbench.errors import ExecutorError
 from pytest_kernelbench.model import EvalRequest, Kernel, Options, Problem
 
@@ -51,6 +52,7 @@ class TestADirectory:
             request(language="cuda"),
             request(language="cpp"),
             request(device="cuda"),
+            request(options=Options(fast_build=False)),
         ],
     )
     def test_is_another_for_another_kernel_or_kind_of_device(self, cache, changed):
@@ -64,6 +66,22 @@ class TestADirectory:
     ):
         before = place(cache, request())
         monkeypatch.setenv(variable, "another")
+        assert place(cache, request()) != before
+
+    def test_is_another_for_another_architecture(self, tmp_path):
+        asked = request(device="cuda")
+        places = {place(BuildCache(tmp_path, a), asked) for a in ("8.9", "9.0")}
+        assert len(places) == 2
+
+    def test_is_another_for_another_version_of_the_compiler(
+        self, cache, monkeypatch, tmp_path
+    ):
+        compiler = tmp_path / "g++-99"
+        compiler.write_text("#!/bin/sh\n")
+        compiler.chmod(0o755)
+        monkeypatch.setenv("CXX", str(compiler))
+        before = place(cache, request())
+        compiler.write_text("#!/bin/sh\n# updated\n")
         assert place(cache, request()) != before
 
     @pytest.mark.parametrize("package", ["torch", "triton"])
@@ -210,3 +228,62 @@ def test_the_cache_of_root_lies_where_the_users_of_kernels_can_go(monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr("os.getuid", lambda: 0)
     assert not default_cache_root().is_relative_to("/root")
+
+
+class TestEviction:
+    @pytest.fixture
+    def filled(self, cache):
+        """Three builds of 100 kB and more, the first used longest ago."""
+        places = []
+        for age, source in enumerate(["oldest", "middle", "newest"]):
+            with cache.directory(request(source=source)) as directory:
+                (directory.path / "object").write_bytes(b"x" * 100_000)
+                directory.mark_built()
+            used = 1_000_000 + age
+            os.utime(directory.path.with_suffix(".lock"), (used, used))
+            places.append(directory.path)
+        return places
+
+    def test_removes_what_was_used_longest_ago_until_the_rest_fits(self, filled):
+        root = filled[0].parent
+        evict(root, 250_000)
+        assert [path.exists() for path in filled] == [False, True, True]
+        assert not filled[0].with_suffix(".built").exists()
+        assert not filled[0].with_suffix(".lock").exists()
+
+    def test_leaves_all_that_fits(self, filled):
+        evict(filled[0].parent)
+        assert all(path.exists() for path in filled)
+
+    def test_leaves_what_is_in_use(self, cache, filled):
+        with cache.directory(request(source="oldest")) as directory:
+            used = 1_000_000
+            os.utime(directory.path.with_suffix(".lock"), (used, used))
+            evict(filled[0].parent, 150_000)
+            assert filled[0].exists()
+        assert [path.exists() for path in filled] == [True, False, False]
+
+    def test_is_survived_by_whoever_waits_for_the_lock(self, cache, filled):
+        root = filled[0].parent
+        lock = filled[0].with_suffix(".lock")
+        waiting = threading.Thread(target=place, args=[cache, request(source="oldest")])
+        with lock.open("a+") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            waiting.start()
+            lock.unlink()  # as who evicts does, while it holds the lock
+        waiting.join(20)
+        assert not waiting.is_alive()
+        assert lock.exists()
+        evict(root, 0)
+        assert not list(root.iterdir())
+
+    def test_takes_a_damaged_note_for_no_size(self, filled):
+        filled[0].with_suffix(".lock").write_text("not a number")
+        evict(filled[0].parent, 250_000)
+        assert all(path.exists() for path in filled)
+
+
+def test_a_failed_build_leaves_nothing(cache):
+    with cache.directory(request()) as directory:
+        (directory.path / "extensions" / "half.o").write_text("half")
+    assert not directory.path.exists()
