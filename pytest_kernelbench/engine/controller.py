@@ -96,7 +96,9 @@ class _Evaluation:
                 self._inspect(build)
             output = process.output.text() if process is not None else ""
         # The copy that was built is ours; users know the file by its own path.
-        log = (output + log).replace(str(build.source), self._request.kernel.path)
+        path = self._request.kernel.path
+        log = (output + log).replace(str(build.source), path)
+        reason = reason.replace(str(build.source), path)
         return self._result(verdict, reason, log, time.monotonic() - started)
 
     def _carry_out(self, process: Sandboxed, build: BuildDirectory) -> None:

@@ -99,17 +99,22 @@ class Extensions:
         """
         directory = Path(build_directory)
         ninja = _Ninja((directory / "build.ninja").read_text(encoding="utf-8"))
-        output = None
-        for tier in self._tiers(directory) if ninja.target else ():
-            output = self._lean_build(tier, directory, ninja)
-            if output is not None:
-                self._remember(tier, directory)
-                break
-        else:
-            output = self._stock_build(directory, error_prefix)
-            self._remember("stock", directory)
+        made = self._leanest(directory, ninja) if ninja.target else None
+        tier, output = made or ("stock", self._stock_build(directory, error_prefix))
+        self.used.append(tier)
+        (directory / _MEMORY).write_text(tier, encoding="utf-8")
         if verbose:
             sys.stdout.write(f"{output}\n")
+
+    def _leanest(self, directory: Path, ninja: _Ninja) -> tuple[str, str] | None:
+        """The first tier that does, and what ninja printed."""
+        for tier in self._tiers(directory):
+            built, output = self._lean_build(tier, directory, ninja)
+            if built:
+                return tier, output
+            if not _is_miss(output):
+                return None
+        return None
 
     def _tiers(self, directory: Path) -> Iterator[str]:
         known = ""
@@ -118,26 +123,24 @@ class Extensions:
         first = TIERS.index(known) if known in TIERS else 0
         yield from (tier for tier in TIERS[first:-1] if tier in self._lean)
 
-    def _remember(self, tier: str, directory: Path) -> None:
-        self.used.append(tier)
-        (directory / _MEMORY).write_text(tier, encoding="utf-8")
-
-    def _lean_build(self, tier: str, directory: Path, ninja: _Ninja) -> str | None:
-        """What ninja printed if the tier will do."""
+    def _lean_build(
+        self, tier: str, directory: Path, ninja: _Ninja
+    ) -> tuple[bool, str]:
+        """Whether the tier will do, and what ninja printed."""
         sources = ninja.sources_text()
         place = directory / tier
         place.mkdir(exist_ok=True)
         if tier == "mini":
             if self._mini is None or not self._might_do(sources):
-                return None
+                return False, ""
             text = ninja.with_mini(self._mini, self._torch / "include", sources)
         else:
             if not write_slim_headers(sources, self._torch / "include", place):
-                return None
+                return False, ""
             text = ninja.with_include(place)
         (place / "build.ninja").write_text(text, encoding="utf-8")
         code, output = self._run_ninja(place)
-        return output if code == 0 and _loads(directory / ninja.target) else None
+        return code == 0 and _loads(directory / ninja.target), output
 
     def _stock_build(self, directory: Path, error_prefix: str) -> str:
         code, output = self._run_ninja(directory)
@@ -224,6 +227,16 @@ class _Ninja:
         # It is run in a directory of the tier's, for the library beside that.
         target = rf"^(build|default) {re.escape(self.target)}(?=[:\n])"
         return re.sub(target, rf"\1 ../{self.target}", text, flags=re.MULTILINE)
+
+
+def _is_miss(output: str) -> bool:
+    """Whether more of torch could mend it: some error is about torch, or none is seen.
+
+    Only a guess, to save the time of a build: the verdict is that of torch's headers.
+    """
+    errors = [line for line in output.splitlines() if re.search(r"\berror\b", line)]
+    about_torch = re.compile(r"\b(?:at|c10|caffe2|torch|pybind11|kb\w*)::|\.h\b")
+    return not errors or any(about_torch.search(line) for line in errors)
 
 
 def _loads(library: Path) -> bool:

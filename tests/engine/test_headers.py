@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import sysconfig
+import time
 from pathlib import Path
 
 import pytest
@@ -274,22 +276,6 @@ class TestABuild:
         memory = Path(module.__file__).parent / "headers"
         assert memory.read_text() == "slim"
 
-    def test_that_fails_says_so_with_torchs_own_headers_at_the_users_line(
-        self, build, mini, tmp_path
-    ):
-        source = "\nint f() {\n  return missing;\n}\n"
-        with pytest.raises(RuntimeError) as caught:
-            build(source, ["f"], mini, ("mini",), name="broken")
-        text = str(caught.value)
-        first = text.splitlines()[0]
-        kernel = tmp_path / "a_kernel.py"
-        assert first.startswith(
-            f"Error building extension 'broken': {kernel}:3:10: error:"
-        )
-        assert "missing" in first
-        assert f"-isystem {TORCH}/include" in text
-        assert str(mini.include) not in text
-
     @pytest.mark.slow
     def test_whose_library_lacks_a_symbol_is_a_miss(self, build, mini):
         source = "int elsewhere(int);\nint f(int x) { return elsewhere(x); }"
@@ -321,3 +307,107 @@ class TestTheBridge:
         assert bridge.headers() is None
         assert bridge.failure == "torch 2.6.0 is older than 2.7"
         assert issubclass(BridgeError, Exception)
+
+
+INLINE = '''
+import os
+import torch
+from torch.utils.cpp_extension import load_inline
+
+{before}
+SOURCE = """
+torch::Tensor relu(torch::Tensor x) {{
+  {body}
+}}
+"""
+extension = load_inline("a_relu", cpp_sources=SOURCE, functions=["relu"])
+
+
+class ModelNew(torch.nn.Module):
+    def forward(self, x):
+        return extension.relu(x)
+'''
+RELU_BODY = """
+  auto y = torch::empty_like(x);
+  for (int64_t i = 0; i < x.numel(); ++i)
+    y.data_ptr<float>()[i] = x.data_ptr<float>()[i] > 0 ? x.data_ptr<float>()[i] : 0;
+  return y;
+"""
+PROBLEM = """
+import torch
+
+
+class Model(torch.nn.Module):
+    def forward(self, x):
+        return torch.relu(x)
+
+
+def get_inputs():
+    return [torch.randn(64)]
+
+
+def get_init_inputs():
+    return []
+"""
+HANGS = """
+place = os.environ["TMPDIR"] + "/hanging-compiler"
+with open(place, "w") as script:
+    script.write('#!/bin/sh\\ncase "$*" in *-c*) sleep 600;; *) exec g++ "$@";; esac')
+os.chmod(place, 0o755)
+os.environ["CXX"] = place
+"""
+POISONS = """
+import glob
+for path in glob.glob({cache!r} + "/headers/*/**", recursive=True):
+    for act in (os.chmod, os.truncate, os.remove, os.rmdir):
+        try:
+            act(path, *(0,) * (act in (os.chmod, os.truncate)))
+        except OSError:
+            continue
+        raise SystemExit("could touch " + path)
+"""
+
+
+class TestAnEvaluation:
+    def test_tells_the_headers_it_was_built_with(self, engine):
+        result = evaluated(engine, RELU_BODY)
+        assert (result.verdict, result.headers) == ("PASS", "mini")
+
+    def test_that_fails_says_so_with_torchs_own_headers_at_the_users_line(self, engine):
+        result = evaluated(engine, "  return missing;")
+        assert result.verdict == "BUILD"
+        assert "k/a_kernel.py:9:12: error: " in result.reason
+        assert "missing" in result.reason
+        assert f"-isystem {TORCH}/include" in result.log
+        assert "/headers/" not in result.log  # nothing of ours
+
+    def test_ends_with_a_compiler_that_hangs(self, engine):
+        result = evaluated(engine, RELU_BODY, before=HANGS, build_timeout=5)
+        assert result.verdict == "TIMEOUT"
+        deadline = time.monotonic() + 20
+        while hanging() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not hanging()
+
+    def test_cannot_touch_what_others_are_built_with(self, engine, reachable):
+        before = POISONS.format(cache=str(reachable / "cache"))
+        first = evaluated(engine, RELU_BODY)
+        if first.assurance != "L2":
+            pytest.skip("kernels run as the same user here")
+        assert evaluated(engine, RELU_BODY, before=before).verdict == "PASS"
+
+
+def evaluated(engine, body: str, before: str = "", **options):
+    source = INLINE.format(body=body, before=before)
+    return engine.evaluate(source, PROBLEM, backend="cpp", **options)
+
+
+def hanging() -> list[str]:
+    """Processes of a compiler that hangs."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (process / "cmdline").read_bytes()
+            if b"hanging-compiler" in command:
+                found.append(process.name)
+    return found
