@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from pytest_kernelbench.doctor.facts import Driver, Gpu, Process
+from pytest_kernelbench.doctor.programs import tried
 from pytest_kernelbench.executors.gpus import visible_gpus
 from pytest_kernelbench.text import first_line
 
@@ -123,18 +122,5 @@ def _name(pid: int) -> str:
 
 def ipc_trouble() -> str:
     """Why two processes cannot share GPU memory; tried for real, without torch."""
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "pytest_kernelbench.doctor.ipc"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_IPC_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return f"could not be tried ({first_line(str(error))})"
-    if done.returncode == 0:
-        return ""
-    lines = done.stderr.strip().splitlines()
-    return first_line(lines[-1]) if lines else "ended without a word"
+    _, trouble = tried("-m", "pytest_kernelbench.doctor.ipc", seconds=_IPC_SECONDS)
+    return trouble or ""

@@ -1,4 +1,4 @@
-"""Look at cores, load, memory, disk and rights; nothing is started for it."""
+"""Look at cores, load, memory, disk and rights."""
 
 from __future__ import annotations
 
@@ -13,11 +13,17 @@ from pathlib import Path
 
 import pytest_kernelbench
 from pytest_kernelbench.doctor.facts import Host, Isolation, Store
+from pytest_kernelbench.doctor.programs import tried
 from pytest_kernelbench.engine.builds import default_cache_root
-from pytest_kernelbench.engine.rooms import why_no_rooms
-from pytest_kernelbench.engine.sandbox import base_environment
+from pytest_kernelbench.executors.gpus import visible_gpus
 from pytest_kernelbench.journal import obstacle
 from pytest_kernelbench.text import printable
+
+_SECONDS = 60
+_ASK_FOR_ROOMS = (
+    "import os; from pytest_kernelbench.engine.rooms import why_no_rooms;"
+    "print(why_no_rooms(os.environ) or '')"
+)
 
 
 def host() -> Host:
@@ -97,8 +103,8 @@ def store() -> Store:
 
 def isolation() -> Isolation:
     """What the launcher of kernels would find."""
-    missing = why_no_rooms(base_environment())
-    if missing is None:
+    missing = _why_no_rooms()
+    if not missing:
         return Isolation(level="L2", why="each kernel runs in namespaces of its own")
     if os.geteuid() != 0:
         why = f"a kernel is a process of yours, with your rights: {printable(missing)}"
@@ -111,6 +117,14 @@ def isolation() -> Isolation:
             mend = "for L2, install and run where they can (chmod o+rx)"
             return Isolation(level="L1", why=why, mend=mend)
     return Isolation(level="L2", why="each kernel runs as a user of its own")
+
+
+def _why_no_rooms() -> str:
+    """Asked as the engine asks, with the device that it would use."""
+    device = next((gpu.uuid for gpu in visible_gpus()), "")
+    words = ("-c", _ASK_FOR_ROOMS)
+    said, trouble = tried(*words, seconds=_SECONDS, CUDA_VISIBLE_DEVICES=device)
+    return said if trouble is None else trouble
 
 
 def _needed() -> Iterator[Path]:

@@ -13,16 +13,15 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import sysconfig
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from pytest_kernelbench.doctor.facts import Packages, Toolkit, Version
+from pytest_kernelbench.doctor.programs import ran, tried
 from pytest_kernelbench.engine.resources import cuobjdump
 from pytest_kernelbench.engine.sandbox import base_environment
-from pytest_kernelbench.text import first_line
 
 _PACKAGES = (
     *("pytest-kernelbench", "pytest", "pytest-xdist", "modal"),
@@ -47,14 +46,14 @@ def packages() -> Packages:
 
 def _torch_at_work() -> dict[str, Any]:
     """Whether it can be imported, sees a GPU, and for which it has device code."""
-    try:
-        done = _ran(sys.executable, "-P", "-c", _ASK_TORCH, seconds=_TORCH_SECONDS)
-    except (OSError, subprocess.SubprocessError) as error:
-        return {"torch_trouble": first_line(str(error))}
-    sees_gpu, *architectures = done.stdout.split() or [""]
-    if done.returncode or not sees_gpu:
-        lines = done.stderr.strip().splitlines() or ["it ends without a word"]
-        return {"torch_trouble": first_line(lines[-1])}
+    said, trouble = tried(
+        *("-c", _ASK_TORCH),
+        seconds=_TORCH_SECONDS,
+        PYTORCH_NVML_BASED_CUDA_CHECK="0",  # ask CUDA itself
+    )
+    if trouble is not None:
+        return {"torch_trouble": trouble}
+    sees_gpu, *architectures = said.split() or [""]
     return {
         "torch_sees_gpu": sees_gpu == "True",
         "torch_architectures": tuple(architectures),
@@ -98,20 +97,8 @@ def _nvcc(path: str) -> str | None:
 
 def _said(program: str) -> str:
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        return _ran(program, "--version", seconds=_SECONDS).stdout
+        return ran(program, "--version", seconds=_SECONDS).stdout
     return ""
-
-
-def _ran(*words: str, seconds: float) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        words,
-        env=base_environment(PYTORCH_NVML_BASED_CUDA_CHECK="0"),  # ask CUDA itself
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=seconds,
-        check=False,
-    )
 
 
 def _version(pattern: str, text: str) -> Version | None:
