@@ -20,6 +20,7 @@ from pytest_kernelbench.cli.arguments import (
     chosen_runs,
 )
 from pytest_kernelbench.errors import RunFileError
+from pytest_kernelbench.text import printable
 
 if typing.TYPE_CHECKING:
     from pytest_kernelbench.history.rows import Row
@@ -130,7 +131,7 @@ def _line(saved: Saved) -> list[str]:
 
 def _commit(run: Run) -> str:
     dirty = "+" if run.commit.get("dirty") else ""
-    return str(run.commit.get("id", "unknown"))[:_COMMIT] + dirty
+    return printable(str(run.commit.get("id", "unknown"))[:_COMMIT]) + dirty
 
 
 def versions(run: Run) -> str:
@@ -144,6 +145,7 @@ def versions(run: Run) -> str:
 def _show(chosen: argparse.Namespace) -> int:
     from pytest_kernelbench.cli.tables import say, show  # noqa: PLC0415 - rich
     from pytest_kernelbench.history.store import NEWEST, Store, newest  # noqa: PLC0415
+    from pytest_kernelbench.outcomes import escaped  # noqa: PLC0415
 
     saved = newest(Store(chosen.storage).named(chosen.run or NEWEST))
     run = saved.run
@@ -153,7 +155,7 @@ def _show(chosen: argparse.Namespace) -> int:
     show(title, columns, (_evaluation(one) for one in run.evaluated))
     say(versions(run))
     for nodeid, why in run.unevaluated.items():
-        say(f"not evaluated: {nodeid}: {why}")
+        say(f"not evaluated: {escaped(nodeid)}: {escaped(why)}")
     return 0
 
 

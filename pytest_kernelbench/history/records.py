@@ -17,6 +17,7 @@ from pytest_kernelbench.errors import RunFileError
 from pytest_kernelbench.history.comparable import differing, other_problem
 from pytest_kernelbench.model import EvalResult, Interval
 from pytest_kernelbench.runs import write_whole
+from pytest_kernelbench.text import printable
 
 Key = tuple[str, str, str, str]
 _DIGITS = 4
@@ -77,7 +78,7 @@ def read_records(path: Path) -> dict[Key, Record]:
         RunFileError: one line, names the line of the file.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise RunFileError(f"{path}: {why}") from None
@@ -90,9 +91,10 @@ def read_records(path: Path) -> dict[Key, Record]:
         except msgspec.DecodeError as error:
             raise RunFileError(f"{path}:{number}: not a record: {error}") from None
         if record.key in found:
+            kernel, problem, precision, device = map(printable, record.key)
             raise RunFileError(
-                f"{path}:{number}: a second record of {record.kernel}, "
-                f"{record.problem} ({record.precision}) on {record.device}"
+                f"{path}:{number}: a second record of {kernel}, {problem} "
+                f"({precision}) on {device}"
             )
         found[record.key] = record
     return found

@@ -67,8 +67,8 @@ def _row(name: str, run: Run, one: Evaluated) -> Row:
     return Row(
         run=name,
         device=_plain(result.device_name or result.device),
-        datetime=run.datetime,
-        commit=str(run.commit.get("id", "unknown")),
+        datetime=_plain(run.datetime),
+        commit=_plain(str(run.commit.get("id", "unknown"))),
         dirty=bool(run.commit.get("dirty")),
         nodeid=_plain(one.nodeid),
         kernel=_plain(result.kernel),

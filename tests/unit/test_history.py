@@ -10,6 +10,7 @@ import pytest
 
 from pytest_kernelbench.gates import judge_change
 from pytest_kernelbench.history.comparable import evaluation_of, obstacles
+from pytest_kernelbench.history.records import read_records, write_records
 from pytest_kernelbench.history.store import Store, ago, automatic_name, by_device, slug
 from pytest_kernelbench.history.updating import Terms, updated
 from pytest_kernelbench.model import Baseline, EvalResult, Interval, Runtime, Verdict
@@ -169,6 +170,17 @@ def test_what_two_gates_say_is_told_once_and_together():
     worse = judge_change(first, [ambiguous, (Verdict.REGRESSED, "slower")])
     assert (worse.verdict, worse.reason) == (Verdict.REGRESSED, "slower")
     assert judge_change(worse, [ambiguous]) == worse
+
+
+def test_records_come_back_whatever_a_kernel_is_called(tmp_path):
+    path = tmp_path / "records.jsonl"
+    names = ["plain.py", "line\u2028.py", "next\x85.py", "new\nline.py", "kärnel.py"]
+    found = [result(kernel=name, kernel_digest=name) for name in names]
+    terms = Terms(noise=0.01, alpha=0.01, across=False)
+    records = updated({}, found, terms).records
+    write_records(path, records)
+    assert read_records(path) == records
+    assert path.read_text(encoding="utf-8").count("\n") == len(names)
 
 
 def test_noise_raises_hardly_any_record():
