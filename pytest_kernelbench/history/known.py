@@ -71,21 +71,33 @@ class SavedRuns:
     def earlier(self, now: EvalResult) -> Earlier:
         if now.speedup is None:
             raise Unknown("no speedup was measured")
-        refused = None
         with self._lock:
-            candidates = self._candidates(slug(now.device_name or now.device))
-            for saved in candidates[-1 : -1 - _LOOKED_BACK : -1]:
-                then = self._evaluation(saved, now)
-                if then is None:
-                    continue
-                why = obstacles(then, now, across=self._across)
-                if not why:
-                    return _as_earlier(saved, then, now)
+            return self._newest(
+                self._candidates(slug(now.device_name or now.device)), now
+            )
+
+    def _newest(self, candidates: Sequence[Saved], now: EvalResult) -> Earlier:
+        refused, in_vain = None, 0
+        for saved in reversed(candidates):
+            then = self._evaluation(saved, now)
+            # Or a regression would be accepted by running it again.
+            if then is not None and self._is_spoiled(then):
+                continue
+            why = [] if then is None else obstacles(then, now, across=self._across)
+            if then is not None and not why:
+                return _as_earlier(saved, then, now)
+            if then is not None and refused is None:
                 only_across = not obstacles(then, now, across=True)
-                refused = refused or _refused(saved.name, why, only_across=only_across)
-        if refused is not None:
-            raise refused
-        raise Unknown(f"not measured in {candidates[-1].name}", expected=True)
+                refused = _refused(saved.name, why, only_across=only_across)
+            in_vain += 1
+            if in_vain == _LOOKED_BACK:
+                break
+        raise refused or Unknown(
+            f"not measured in {candidates[-1].name}", expected=True
+        )
+
+    def _is_spoiled(self, then: EvalResult) -> bool:
+        return then.verdict is Verdict.REGRESSED and self._wanted == NEWEST
 
     def _candidates(self, device: str) -> list[Saved]:
         if device not in self._found:
@@ -116,11 +128,8 @@ class SavedRuns:
             then = evaluation_of(saved.run.evaluated, now)
         except RunFileError as error:
             raise Unknown(str(error)) from None
-        if then is None or then.speedup is None or not then.correct:
-            return None
-        # Or a regression would be accepted by running twice.
-        spoiled = then.verdict is Verdict.REGRESSED and self._wanted == NEWEST
-        return None if spoiled else then
+        measured = then is not None and then.speedup is not None and then.correct
+        return then if measured else None
 
 
 def _as_earlier(saved: Saved, then: EvalResult, now: EvalResult) -> Earlier:

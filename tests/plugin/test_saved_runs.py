@@ -305,6 +305,14 @@ class TestComparing:
         kernels.run(*words).assert_outcomes(failed=1)
         kernels.run(*words).assert_outcomes(failed=1)
         assert len(saved(kernels)) == 3
+        # Nor by running often …
+        for number in range(4, 30):
+            text = saved(kernels)[-1].read_text()
+            (saved(kernels)[0].parent / f"{number:04}_again.json").write_text(text)
+        kernels.run(*words).assert_outcomes(failed=1)
+        # … but by saving one that was not held to the past.
+        kernels.run("--kb-autosave")
+        kernels.run(*words).assert_outcomes(passed=1)
 
     def test_a_kernel_that_the_newest_run_lacks_is_found_in_the_one_before(
         self, kernels
