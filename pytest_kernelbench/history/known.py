@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -77,27 +78,31 @@ class SavedRuns:
             )
 
     def _newest(self, candidates: Sequence[Saved], now: EvalResult) -> Earlier:
-        refused, in_vain = None, 0
-        for saved in reversed(candidates):
-            then = self._evaluation(saved, now)
-            # Or a regression would be accepted by running it again.
-            if then is not None and self._is_spoiled(then):
-                continue
-            why = [] if then is None else obstacles(then, now, across=self._across)
-            if then is not None and not why:
+        refused = None
+        for saved, then in islice(self._measured(candidates, now), _LOOKED_BACK):
+            why = obstacles(then, now, across=self._across)
+            if not why:
                 return _as_earlier(saved, then, now)
-            if then is not None and refused is None:
-                only_across = not obstacles(then, now, across=True)
-                refused = _refused(saved.name, why, only_across=only_across)
-            in_vain += 1
-            if in_vain == _LOOKED_BACK:
-                break
+            only_across = not obstacles(then, now, across=True)
+            refused = refused or _refused(saved.name, why, only_across=only_across)
         raise refused or Unknown(
             f"not measured in {candidates[-1].name}", expected=True
         )
 
-    def _is_spoiled(self, then: EvalResult) -> bool:
-        return then.verdict is Verdict.REGRESSED and self._wanted == NEWEST
+    def _measured(
+        self, candidates: Sequence[Saved], now: EvalResult
+    ) -> Iterator[tuple[Saved, EvalResult]]:
+        """Where the kernel was, newest first, until there is little hope for more."""
+        in_vain = 0
+        for saved in reversed(candidates):
+            then = self._evaluation(saved, now)
+            if then is None:
+                in_vain += 1
+                if in_vain == _LOOKED_BACK:
+                    return
+            # Or a regression would be accepted by running it again.
+            elif then.verdict is not Verdict.REGRESSED or self._wanted != NEWEST:
+                yield saved, then
 
     def _candidates(self, device: str) -> list[Saved]:
         if device not in self._found:
