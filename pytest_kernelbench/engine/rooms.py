@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib.util
 import os
 import select
+import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +38,7 @@ from pytest_kernelbench.engine.view import Needs, build_view
 _KINDS = ("pid", "mnt", "net", "ipc")
 _NAMESPACES = linux.NEW_PROCESSES | linux.NEW_MOUNTS | linux.NEW_NETWORK | linux.NEW_IPC
 _PATIENCE = 20.0
+_PROGRAMS = ("c++", "cc", "g++", "gcc", "clang", "ninja", "nvcc", "ptxas")
 _FORBIDDING = {
     "kernel/apparmor_restrict_unprivileged_userns": "1",
     "kernel/unprivileged_userns_clone": "0",
@@ -173,25 +177,49 @@ def forbidden_by() -> str | None:
 
 
 def _try_out(room: Room, environment: Mapping[str, str]) -> None:
+    programs = [shutil.which(name) for name in _PROGRAMS]
+    cuda = bool(environment.get("CUDA_VISIBLE_DEVICES"))
+
+    def live_there() -> None:
+        room.enter()
+        _require_programs([path for path in programs if path is not None])
+        if cuda:
+            _require_cuda()
+
+    def go_there() -> None:
+        room.lead_children_in()
+        _try_apart(live_there)
+
     try:
-        if environment.get("CUDA_VISIBLE_DEVICES"):
-            _try_apart(lambda: _use_cuda(room))
+        _try_apart(go_there)
     finally:
         room.end()
 
 
-def _use_cuda(room: Room) -> None:
+def _require_programs(programs: Sequence[str]) -> None:
+    """What builds run must be there, and Python start."""
+    for path in programs:
+        if not Path(path).exists():
+            raise RoomError(f"{path} would not be seen in them")
+    found = "import importlib.util as u; print(u.find_spec('torch') is not None)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", found], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RoomError(f"Python does not start in them: {done.stderr[-200:]}")
+    if importlib.util.find_spec("torch") and done.stdout.strip() != "True":
+        raise RoomError("torch would not be seen in them")
+
+
+def _require_cuda() -> None:
     """The driver looks for its own process in ``/proc``, among other things."""
-    room.lead_children_in()
-
-    def start_driver() -> None:
-        room.enter()
-        with contextlib.suppress(OSError):  # no driver here or outside
-            status = ctypes.CDLL("libcuda.so.1").cuInit(0)
-            if status:
-                raise OSError(f"CUDA does not start in namespaces: error {status}")
-
-    _try_apart(start_driver)
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:  # none here or outside
+        return
+    status = driver.cuInit(0)
+    if status:
+        raise RoomError(f"CUDA does not start in them: error {status}")
 
 
 def _try_apart(action: Callable[[], None]) -> None:

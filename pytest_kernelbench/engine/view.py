@@ -58,6 +58,8 @@ class Needs:
 def _named(environment: Mapping[str, str]) -> Iterator[str]:
     words = [word for word in environment.values() if word.startswith("/")]
     paths = [part for word in words for part in word.split(os.pathsep)]
+    paths += [prefix for path in paths if (prefix := _prefix(path))]
+    paths += _libraries()
     paths += [sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path]
     paths += [str(Path(__file__).parents[1]), *_LINKED_SYSTEM, *_editable()]
     for path in paths:
@@ -79,6 +81,26 @@ def _followed(path: str, links: dict[str, str]) -> str:
             step = _followed(os.path.join(reached, links[step]), links)
         reached = step
     return reached
+
+
+def _prefix(path: str) -> str | None:
+    """What a directory of programs belongs to: a compiler needs more than its ``bin``."""
+    name = Path(path)
+    if name.is_file():
+        name = name.parent
+    home = Path(os.path.expanduser("~"))
+    if name.name != "bin" or name.parent == home or not name.is_absolute():
+        return None
+    below = name.is_relative_to(home) and name.relative_to(home).parts[0]
+    # Of a home, not what is of other use: ~/.local has more than ~/.local/bin.
+    return None if below and below.startswith(".") else str(name.parent)
+
+
+def _libraries() -> set[str]:
+    """Where the libraries lie that this process itself was found to need."""
+    lines = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+    files = [line.partition("/")[2] for line in lines if ".so" in line]
+    return {f"/{os.path.dirname(file)}" for file in files}
 
 
 def _editable() -> Iterator[str]:
