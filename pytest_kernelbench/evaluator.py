@@ -104,35 +104,54 @@ class Evaluator:
         return executor.cost_estimate() if isinstance(executor, Metered) else None
 
     def submit(
-        self, kernel: KernelLike, problem: ProblemLike, **options: Any
+        self,
+        kernel: KernelLike,
+        problem: ProblemLike,
+        *,
+        base: KernelLike | None = None,
+        **options: Any,
     ) -> Future[EvalResult]:
         """Start an evaluation; its future has the result or the trouble.
 
         Cancelling the future cancels the evaluation if it has not begun; what has
         begun goes on until it is done or the evaluator is closed.
 
+        With a ``base``, this kernel is timed beside that one: ``result.change``.
+
         Raises:
             KernelBenchError: the kernel's file, the problem or an option is unusable.
         """
-        request = self._request(kernel, problem, options)
+        request = self._request(kernel, problem, options, base)
         raw = self._executor.submit(request)
         return _after(raw, lambda done: _judged(_result(done), request))
 
     def evaluate(
-        self, kernel: KernelLike, problem: ProblemLike, **options: Any
+        self,
+        kernel: KernelLike,
+        problem: ProblemLike,
+        *,
+        base: KernelLike | None = None,
+        **options: Any,
     ) -> EvalResult:
         """Evaluate one kernel and wait.
 
         Raises:
             KernelBenchError: it could not be evaluated; a bad kernel is a verdict.
         """
-        return self.submit(kernel, problem, **options).result()
+        return self.submit(kernel, problem, base=base, **options).result()
 
     async def evaluate_async(
-        self, kernel: KernelLike, problem: ProblemLike, **options: Any
+        self,
+        kernel: KernelLike,
+        problem: ProblemLike,
+        *,
+        base: KernelLike | None = None,
+        **options: Any,
     ) -> EvalResult:
         """``evaluate`` for an event loop; many may be awaited at once."""
-        return await asyncio.wrap_future(self.submit(kernel, problem, **options))
+        return await asyncio.wrap_future(
+            self.submit(kernel, problem, base=base, **options)
+        )
 
     def evaluate_many(
         self,
@@ -224,7 +243,11 @@ class Evaluator:
         )
 
     def _request(
-        self, kernel: KernelLike, problem: ProblemLike, options: dict[str, Any]
+        self,
+        kernel: KernelLike,
+        problem: ProblemLike,
+        options: dict[str, Any],
+        base: KernelLike | None,
     ) -> EvalRequest:
         if not self._seeded:
             options = {"seed": secrets.randbits(62)} | options
@@ -236,6 +259,7 @@ class Evaluator:
             problem=sized_for(problem, self._device),
             device=self._device,
             options=_with(self._options, options),
+            base=None if base is None else _read(base),
         )
 
 

@@ -308,3 +308,16 @@ class TestWhereItRuns:
             results = list(evaluator.evaluate_many(pairs, ordered=True))
             assert evaluator.cost is None
         assert [result.verdict for result in results] == ["PASS", "WRONG", "BUILD"]
+
+
+class TestABase:
+    def test_is_timed_beside_the_kernel(self, evaluator):
+        child, parent = kernel("runtime=1e-3"), kernel("runtime=2e-3")
+        change = evaluator.evaluate(child, PROBLEM, base=parent).change
+        assert change.verdict == "FASTER"
+        assert change.speedup.value == pytest.approx(2)
+
+    def test_may_be_awaited(self, evaluator):
+        same = kernel("runtime=1e-3")
+        asked = evaluator.evaluate_async(same, PROBLEM, base=same)
+        assert asyncio.run(asked).change.verdict == "SAME"
