@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_kernelbench.engine.clients import OracleClient
+from pytest_kernelbench.errors import KernelBenchError
 from pytest_kernelbench.model import Audit, Options, Problem
 
 _REVISION = 3
@@ -51,6 +52,14 @@ class AuditCache:
         key = _key(problem, options, environment)
         found = self._find(key, from_file=options.reuse)
         if found is None:
+            found = self._ask(key, oracle, options, seed)
+            self._keep(key, found)
+        return found
+
+    def _ask(
+        self, key: str, oracle: OracleClient, options: Options, seed: int
+    ) -> Audit:
+        try:
             reply = oracle.ask(
                 options.timeout,
                 do="audit",
@@ -58,9 +67,11 @@ class AuditCache:
                 tolerance=options.tolerance,
                 seconds=min(_MOST_SECONDS, options.timeout / 2),
             )
-            found = Audit.from_builtins(reply)
-            self._keep(key, found)
-        return found
+        except KernelBenchError:
+            # Or what ended the oracle would do so for every kernel.
+            self._known[key] = Audit(skipped="it failed on inputs that were tried")
+            raise
+        return Audit.from_builtins(reply)
 
     def _find(self, key: str, *, from_file: bool) -> Audit | None:
         if key in self._known or not from_file:

@@ -22,9 +22,12 @@ REDRAWS = (SIZES, SIGNS, FOURFOLD)
 
 _SMALLEST = 1 / 8
 _CHECKS_ITS_RANGE = re.compile(
-    r"binary_cross_entropy|BCELoss|multinomial|bernoulli", re.IGNORECASE
+    r"binary_cross_entropy|BCELoss|multinomial|bernoulli"
+    r"|embedding|one_hot|gather|scatter|index|\.long\(|\.int\(|int64|int32",
+    re.IGNORECASE,
 )
-"""Operations whose checks on a GPU end the whole process."""
+"""Signs of operations whose checks on a GPU end the whole process: of probabilities, and
+of indices, which may be made from floats."""
 
 
 def redraws_for(source: str) -> tuple[str, ...]:

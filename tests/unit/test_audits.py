@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_kernelbench.engine.audits import AuditCache
+from pytest_kernelbench.errors import ExecutorError
 from pytest_kernelbench.model import Audit, Options, Problem
 
 PROBLEM = Problem(id="p", name="p", source="# a problem", origin="p.py")
@@ -81,6 +82,18 @@ def test_a_place_that_cannot_be_written_costs_the_file_alone(tmp_path):
 def test_what_was_given_up_is_tried_again_in_a_later_session(tmp_path):
     oracle = Oracle(skipped="it takes more than 60 s")
     assert audit(AuditCache(tmp_path), oracle).verdict == "unknown"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_audit_that_ends_the_oracle_does_so_once(tmp_path):
+    class Mortal(Oracle):
+        def ask(self, timeout, **message):
+            raise ExecutorError("the oracle process was lost")
+
+    cache = AuditCache(tmp_path)
+    with pytest.raises(ExecutorError):
+        audit(cache, Mortal())
+    assert audit(cache, Mortal()).verdict == "unknown"
     assert list(tmp_path.iterdir()) == []
 
 
