@@ -49,7 +49,7 @@ class Bridge:
     """Makes the mini headers when first asked, or finds those of an earlier session."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self._lock = threading.Lock()
         self._found: MiniHeaders | None = None
         self.failure: str | None = None
@@ -60,7 +60,7 @@ class Bridge:
         with self._lock:
             if self._found is None and self.failure is None:
                 try:
-                    self._found = _headers_below(self._root)
+                    self._found = _headers_below(self.root)
                 except (BridgeError, OSError) as error:
                     self.failure = first_line(str(error))
             return self._found

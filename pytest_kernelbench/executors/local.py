@@ -185,7 +185,11 @@ class LocalBench:
         self.builds = BuildCache(build_root, gpu.capability if gpu else "")
         self.audits = audits
         self.bridge = bridge
-        self._environment = _environment(gpu)
+        with contextlib.suppress(OSError):  # said when a kernel builds
+            bridge.root.mkdir(parents=True, exist_ok=True)
+        # Kernels that see little of the file system see what is named here.
+        headers = {"PYTEST_KERNELBENCH_HEADERS": str(bridge.root)}
+        self._environment = _environment(gpu) | headers
         self.launcher = CandidateLauncher(self._environment)
         self._room = room
         self._quiet = _Quiet() if gpu is None else None
