@@ -23,7 +23,7 @@ from typing import IO
 
 from pytest_kernelbench.engine.launcher import give_to
 from pytest_kernelbench.engine.sandbox import private_directory
-from pytest_kernelbench.engine.trees import remove
+from pytest_kernelbench.engine.trees import entries_below, remove
 from pytest_kernelbench.errors import ExecutorError
 from pytest_kernelbench.model import EvalRequest
 
@@ -193,10 +193,9 @@ def _write_size(lock: IO[str], size: int) -> None:
 
 def _size_of(path: Path) -> int:
     total = 0
-    for place, _, names in os.walk(path):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += Path(place, name).lstat().st_blocks * 512
+    for entry in entries_below(path):
+        with contextlib.suppress(OSError):
+            total += entry.stat(follow_symlinks=False).st_blocks * 512
     return total
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 from pathlib import Path
 
 from pytest_kernelbench.engine import linux
+from pytest_kernelbench.engine.trees import remove
 
 _SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - where anybody may write
 _SEGMENTS = {"shm": linux.remove_shared_memory, "msg": linux.remove_queue}
@@ -34,12 +34,12 @@ def clear(user: int) -> None:
 def _clear_own(user: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(-1, signal.SIGKILL)  # all that we may end, but not ourselves
-    for kind, remove in _SEGMENTS.items():
+    for kind, discard in _SEGMENTS.items():
         lines = Path(f"/proc/sysvipc/{kind}").read_text(encoding="ascii").splitlines()
         column = lines[0].split().index("uid")
         for words in map(str.split, lines[1:]):
             if int(words[column]) == user:
-                remove(int(words[1]))
+                discard(int(words[1]))
     for place in filter(os.path.isdir, _SHARED):
         for entry in os.scandir(place):
             if entry.stat(follow_symlinks=False).st_uid == user:
@@ -48,7 +48,7 @@ def _clear_own(user: int) -> None:
 
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
+        remove(path)
     else:
         with contextlib.suppress(OSError):
             path.unlink()
