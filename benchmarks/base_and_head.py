@@ -4,10 +4,10 @@
     python benchmarks/base_and_head.py examples [--times 20]
 
 ``changes`` needs a CUDA device and Triton. A softmax is compared with itself, and with
-versions that do a share of its rows once more, which costs a little less than that share. ``examples``
-compares each of the examples with itself on the CPU, as often as asked. A comment tells
-base from head, so that each is built by itself. One line a comparison, and at the end what
-came of how many.
+versions that do a share of its rows once more, which costs a little less than that
+share. ``examples`` compares each of the examples with itself on the CPU, as often as
+asked. A comment tells base from head, so that each is built by itself. One line a
+comparison, and at the end what came of how many.
 """
 
 from __future__ import annotations
