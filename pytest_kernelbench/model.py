@@ -112,7 +112,7 @@ class Options(_Data, frozen=True, kw_only=True):
     baseline: Literal["eager", "compile", "best"] = "eager"
     max_time: float = 2.0
     """Seconds of measuring."""
-    precision_target: float = 0.005
+    precision_target: float = 0.01
     """Half-width of the speedup's interval at which sampling stops, relative."""
     timeout: float = 180.0
     build_timeout: float = 600.0

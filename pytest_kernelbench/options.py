@@ -160,7 +160,7 @@ OPTIONS = (
         values.fraction,
         "stop measuring when the speedup is known this well",
         metavar="SHARE",
-        default=0.005,
+        default=0.01,
     ),
     _row(
         "timeout",
