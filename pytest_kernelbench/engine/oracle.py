@@ -56,6 +56,7 @@ from pytest_kernelbench.engine.traffic import (
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
+_INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 _POISON = 0xFF
 """Bytes that are NaN in every floating dtype and -1 in every integer."""
 
@@ -380,7 +381,8 @@ def _found(comparison: Comparison) -> Message:
 def _bits(tensor: torch.Tensor) -> torch.Tensor:
     """As integers, so that NaN equals itself."""
     dense = tensor.contiguous()
-    return _bytes_of(dense)
+    integer = _INTEGERS.get(dense.element_size())
+    return _bytes_of(dense) if integer is None else dense.view(integer)
 
 
 def main() -> None:

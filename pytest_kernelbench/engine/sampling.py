@@ -16,7 +16,7 @@ from pytest_kernelbench.engine.clients import TimeBudget
 from pytest_kernelbench.model import Interval, Options
 from pytest_kernelbench.statistics import decisive_interval, may_stop, speedup_interval
 
-_BURST_SECONDS = 0.02
+_BURST_SECONDS = 0.01
 """Long enough to drown the round trip between processes, short enough for pairs."""
 _SHORT_BURSTS = 0.3
 _MIN_PAIRS = 8
