@@ -146,8 +146,12 @@ class TimeBudget:
 class KernelFault(Exception):
     """The candidate did something that decides the verdict."""
 
-    def __init__(self, verdict: Verdict, reason: str, log: str = "") -> None:
+    def __init__(
+        self, verdict: Verdict, reason: str, log: str = "", *, doubtful: bool = False
+    ) -> None:
         super().__init__(reason)
+        self.doubtful = doubtful
+        """Whether a busy machine could have brought it about."""
         self.verdict = verdict
         self.reason = reason
         self.log = log

@@ -42,7 +42,7 @@ _MAX_LOG = 16_000
 
 
 class DisturbedError(Exception):
-    """Others at the same device may have decided what happened: nobody can tell."""
+    """Others at the same device or machine may have decided what happened."""
 
 
 def evaluate(request: EvalRequest, bench: Bench) -> EvalResult:
@@ -55,17 +55,23 @@ def evaluate(request: EvalRequest, bench: Bench) -> EvalResult:
 
     def once(asked: EvalRequest, again: int) -> EvalResult:
         try:
-            return _Evaluation(asked, bench, again, alone=asked.base is not None).run()
-        except DisturbedError:
-            return _Evaluation(asked, bench, again, alone=True).run()
+            first = _Evaluation(
+                asked, bench, again, alone=asked.base is not None, sure=False
+            )
+            return first.run()
+        except DisturbedError as error:
+            second = _Evaluation(asked, bench, again, alone=True, sure=True)
+            second.note(f"evaluated twice, the second time alone: {error}")
+            return second.run()
 
     return beside_base(request, once)
 
 
 class _Evaluation:
     def __init__(
-        self, request: EvalRequest, bench: Bench, again: int, *, alone: bool
+        self, request: EvalRequest, bench: Bench, again: int, *, alone: bool, sure: bool
     ) -> None:
+        self._sure = sure
         self._request = request
         self._options: Options = request.options
         self._bench = bench
@@ -74,6 +80,9 @@ class _Evaluation:
         self._findings = Findings()
         self._isolation: Isolation | None = None
         self._base: Base | None = None
+
+    def note(self, text: str) -> None:
+        self._findings.note(text)
 
     def run(self) -> EvalResult:
         started = time.monotonic()
@@ -134,7 +143,9 @@ class _Evaluation:
                     self._judge(pairing, contract, build)
             except (KernelFault, OracleMemoryError, ExecutorError) as error:
                 if not place.alone and (place.disturbed or _may_be_others(error)):
-                    raise DisturbedError from None
+                    raise DisturbedError(first_line(str(error))) from None
+                if not self._sure and isinstance(error, KernelFault) and error.doubtful:
+                    raise DisturbedError(first_line(str(error))) from None
                 if isinstance(error, OracleKilledError):
                     reason = "the process that judges it was killed while it ran"
                     raise KernelFault(Verdict.CRASH, reason) from None

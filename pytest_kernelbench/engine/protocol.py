@@ -82,7 +82,8 @@ class DeviceProtocol:
             if sampler.clocks_agree():
                 break
         else:
-            raise KernelFault(Verdict.INTEGRITY, sampler.disagreement())
+            reason = sampler.disagreement()
+            raise KernelFault(Verdict.INTEGRITY, reason, doubtful=True)
         change = None if rival is None else rival.change()
         self._require_idle_device(sampler)
         traffic = require_possible(
@@ -223,7 +224,7 @@ class DeviceProtocol:
             f"the baseline took {beside * 1e6:.1f} us beside it and "
             f"{by_itself * 1e6:.1f} us alone: it kept the device busy"
         )
-        raise KernelFault(Verdict.INTEGRITY, reason)
+        raise KernelFault(Verdict.INTEGRITY, reason, doubtful=True)
 
     def _solo_baseline(self, calls: int) -> list[float]:
         seconds = []

@@ -132,9 +132,9 @@ class Sampler:
         clock cannot bear out of it is in the interval.
         """
         interval = speedup_interval(self.log_ratios, self._systematic_share())
-        if interval.value <= _TAKEN_ON_TRUST:
-            return interval
         hidden, error, _ = self._hidden()
+        if interval.value <= _TAKEN_ON_TRUST and hidden <= error:
+            return interval
         longest = self.kernel_median() + max(0.0, hidden) + error
         borne_out = self.baseline_median() / longest
         return msgspec.structs.replace(interval, low=min(interval.low, borne_out))
