@@ -51,9 +51,18 @@ class Bridge:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._lock = threading.Lock()
+        self._begun = False
         self._found: MiniHeaders | None = None
         self.failure: str | None = None
         """Why there are none, once that has been found out."""
+
+    def begin(self) -> None:
+        """Make them in a thread of their own, ahead of the first build."""
+        if self._found is None and self.failure is None and not self._begun:
+            self._begun = True
+            threading.Thread(
+                target=self.headers, name="kernelbench-headers", daemon=True
+            ).start()
 
     def headers(self) -> MiniHeaders | None:
         """The headers; None where they cannot be made."""

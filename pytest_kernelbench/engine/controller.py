@@ -35,7 +35,7 @@ from pytest_kernelbench.engine.sandbox import (
 from pytest_kernelbench.engine.setup import audited, fills_device, load_problem
 from pytest_kernelbench.engine.suspects import beside_base, not_compared
 from pytest_kernelbench.errors import ExecutorError
-from pytest_kernelbench.model import EvalRequest, EvalResult, Options, Verdict
+from pytest_kernelbench.model import EvalRequest, EvalResult, Kernel, Options, Verdict
 from pytest_kernelbench.text import first_line, printable
 
 _MAX_LOG = 16_000
@@ -65,6 +65,11 @@ def evaluate(request: EvalRequest, bench: Bench) -> EvalResult:
             return second.run()
 
     return beside_base(request, once)
+
+
+def is_compiled(kernel: Kernel) -> bool:
+    """Whether it is built from C++ or CUDA."""
+    return bool({kernel.backend, kernel.language} & {"cuda", "cpp"})
 
 
 class _Evaluation:
@@ -207,8 +212,7 @@ class _Evaluation:
 
     def _headers(self) -> Message | None:
         """What a candidate is told of lean headers; made here, before it may run."""
-        kernel = self._request.kernel
-        if not {kernel.backend, kernel.language} & {"cuda", "cpp"}:
+        if not is_compiled(self._request.kernel):
             return None
         found = self._bench.bridge.headers() if self._options.fast_build else None
         return {

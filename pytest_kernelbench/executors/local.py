@@ -25,7 +25,7 @@ from pytest_kernelbench.engine.builds import (
 )
 from pytest_kernelbench.engine.channel import ChannelError
 from pytest_kernelbench.engine.clients import OracleProcess
-from pytest_kernelbench.engine.controller import evaluate
+from pytest_kernelbench.engine.controller import evaluate, is_compiled
 from pytest_kernelbench.engine.launcher import CandidateLauncher
 from pytest_kernelbench.engine.lease import lease_path
 from pytest_kernelbench.engine.sandbox import Sandboxed, Worker, base_environment
@@ -78,6 +78,8 @@ class LocalExecutor:
 
     def submit(self, request: EvalRequest) -> Future[EvalResult]:
         try:
+            if request.options.fast_build and is_compiled(request.kernel):
+                self._bridge.begin()
             kind = "cpu" if request.device == "cpu" else "cuda"
             return self._pools[kind].submit(self._evaluate, request)
         except RuntimeError:  # shut down
