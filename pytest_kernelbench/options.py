@@ -328,7 +328,7 @@ def any_given(config: pytest.Config) -> bool:
     try:
         given = [config.getini(option.key) is not None for option in OPTIONS]
         lines = config.getini("kb_problem_map") or config.getini("kb_modal_prices")
-        return any(given) or bool(lines)
+        return any(given) or bool(lines) or not config.getini("kb_directives")
     except (TypeError, ValueError, pytest.UsageError):
         return True  # and it is wrong
 

@@ -44,7 +44,7 @@ def pytest_load_initial_conftests(
     """Before any conftest.py is imported: one beside untrusted kernels must not be."""
     try:
         trusted = early_config.getini("kb_directives")
-    except ValueError:  # which is told once options are read
+    except (ValueError, pytest.UsageError):  # which is told once options are read
         return
     if not trusted:
         from pytest_kernelbench.untrusted import look_around

@@ -16,11 +16,13 @@ from typing import Any, Literal
 import pytest
 
 from pytest_kernelbench import values
+from pytest_kernelbench.contradictions import (
+    refuse_contradictions,
+    refuse_what_is_for_modal,
+)
 from pytest_kernelbench.executors.gpus import default_device
 from pytest_kernelbench.limits import Limit
 from pytest_kernelbench.options import OPTIONS, Option
-
-_MODAL_ONLY = frozenset({"max_cost", "isolation", "modal_app", "parallel"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +146,7 @@ class Settings:
         return {
             verdict: f"--kb-{name}"
             for verdict, name, asked in (
-                ("AMBIGUOUS", "strict", self.strict),
+                ("AMBIGUOUS", "strict", self.strict and self.gate == "fail"),
                 ("NO-DEVICE", "require-device", self.require_device),
             )
             if asked
@@ -221,10 +223,11 @@ def _complete(
     found: dict[str, Any],
     config: pytest.Config,
     command_line: Mapping[str, Any],
-    origins: Mapping[str, str],
+    origins: dict[str, str],
 ) -> None:
     """Fill in what depends on other values, and refuse what cannot go together."""
-    _refuse_contradictions(found, command_line, origins)
+    refuse_contradictions(found, command_line, origins)
+    _take_home(found, command_line, origins)
     if found["executor"] is None:
         found["executor"] = "modal" if found["gpu"] else "local"
     elif found["executor"] not in (names := _executor_names(config)):
@@ -234,7 +237,7 @@ def _complete(
             f"got '{found['executor']}'{hint}"
         )
     if found["executor"] == "local":
-        _refuse_for_modal_only(command_line)
+        refuse_what_is_for_modal(found, command_line, origins)
     if found["device"] is None:
         # Whoever names GPUs needs none here, so none is looked for.
         found["device"] = next(iter(found["gpu"]), None) or default_device()
@@ -248,35 +251,15 @@ def _complete(
         found[name] = None if found[name] is None else base / found[name]
 
 
-def _refuse_contradictions(
-    found: Mapping[str, Any],
-    command_line: Mapping[str, Any],
-    origins: Mapping[str, str],
+def _take_home(
+    found: dict[str, Any], command_line: Mapping[str, Any], origins: dict[str, str]
 ) -> None:
-    for limit in ("min_speedup", "compare_fail", "update_records"):
-        if {"no_timing", limit} <= command_line.keys():
-            raise pytest.UsageError(
-                f"{origins[limit]} needs timing: drop --kb-no-timing"
-            )
-    if found["compare_fail"] and found["compare"] is None:
-        raise pytest.UsageError(
-            f"{origins['compare_fail']}: nothing to compare with: add --kb-compare"
-        )
-    if found["update_records"] and found["record_file"] is None:
-        raise pytest.UsageError(
-            f"{origins['update_records']}: no records to update: add --kb-record-file"
-        )
-    if {"gpu", "device"} <= command_line.keys():
-        raise pytest.UsageError("--kb-device is for local runs: drop it or --kb-gpu")
-
-
-def _refuse_for_modal_only(command_line: Mapping[str, Any]) -> None:
-    """What would do nothing is better refused than ignored, a limit most of all."""
-    for option in OPTIONS:
-        if option.field in _MODAL_ONLY and option.field in command_line:
-            raise pytest.UsageError(
-                f"{option.flag} is for runs on Modal: add --kb-gpu=NAME"
-            )
+    """Forget the ini file's GPUs for hire where the command line says: here."""
+    executor = found["executor"] if "executor" in command_line else None
+    here = executor == "local" or "device" in command_line
+    if here and found["gpu"] and "gpu" not in command_line:
+        found["gpu"] = ()
+        del origins["gpu"]
 
 
 def _shared_seed(config: pytest.Config) -> int | None:

@@ -16,7 +16,7 @@ PACKAGE = Path(pytest_kernelbench.__file__).parent
 FLOORS = [
     {
         *("errors", "values", "text", "syntax", "hookspecs", "backends", "streams"),
-        "limits",
+        *("limits", "contradictions"),
     },
     {"model", "directives", "options"},
     {

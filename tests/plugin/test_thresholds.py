@@ -139,12 +139,48 @@ def test_a_bad_line_of_the_ini_file_is_named(pytester, line, message):
             ("--kb-gpu=L4", "--kb-device=cpu"),
             "--kb-device is for local runs: drop it or --kb-gpu",
         ),
+        (
+            ("--kb-gpu=L4", "--kb-executor=local"),
+            "--kb-gpu is for runs on Modal: drop --kb-executor",
+        ),
+        (
+            ("--kb-max-regression=5%",),
+            "--kb-max-regression: nothing to fall behind: add --kb-compare-ref or *",
+        ),
+        (
+            ("--kb-gate=warn", "--kb-strict"),
+            "--kb-strict fails what --kb-gate=warn lets pass: drop one",
+        ),
+        (
+            ("-o", "kb_no_timing=true", "--kb-min-speedup=1"),
+            "--kb-min-speedup needs timing: drop kb_no_timing *",
+        ),
+        (
+            ("-o", "kb_directives=perhaps"),
+            "kb_directives *: *'perhaps'",
+        ),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(pytester, words, message):
     result = pytester.runpytest_inprocess("-p", "no:anyio", *words)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {message}"])
+
+
+def test_the_command_line_takes_a_run_home_from_the_gpus_of_the_ini_file(kernels):
+    kernels.pytester.makeini("[pytest]\nkb_gpu = L40S")
+    kernels.add("a")
+    result = kernels.run("--kb-device=cpu")
+    result.stdout.fnmatch_lines(["kernelbench: 1 evaluation on cpu (fake), *"])
+
+
+def test_a_gate_that_only_warns_fails_nothing_that_the_ini_file_is_strict_about(
+    kernels,
+):
+    kernels.pytester.makeini("[pytest]\nkb_strict = true\nkb_min_speedup = 1")
+    kernels.add("a", "speedup=1.0 spread=0.1")
+    kernels.run().assert_outcomes(failed=1)
+    kernels.run("--kb-gate=warn").assert_outcomes(passed=1)
 
 
 @pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest 9 reads native TOML")
