@@ -54,7 +54,7 @@ class LocalBench:
         with contextlib.suppress(OSError):  # said when a kernel builds
             bridge.root.mkdir(parents=True, exist_ok=True)
         # Kernels that see little of the file system see what is named here.
-        headers = {"PYTEST_KERNELBENCH_HEADERS": str(bridge.root)}
+        headers = {"KERNELBENCH_HEADERS": str(bridge.root)}
         self._environment = _environment(gpu) | headers
         self.launcher = CandidateLauncher(self._environment)
         self._room = room
