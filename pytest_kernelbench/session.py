@@ -21,7 +21,7 @@ from pytest_kernelbench.executors.base import Executor
 from pytest_kernelbench.gates import judge, require_assurance, require_kernel
 from pytest_kernelbench.history.past import Past, past_of
 from pytest_kernelbench.journal import Journal
-from pytest_kernelbench.model import EvalRequest, EvalResult
+from pytest_kernelbench.model import EvalRequest, EvalResult, Verdict
 from pytest_kernelbench.settings import settings_of
 
 HEARTBEAT_SECONDS = 30.0
@@ -59,7 +59,6 @@ class Evaluations:
         self.journal = journal
         self._min_assurance = min_assurance
         self._past = past
-        self.resumed = 0
         self.executor: Executor | None = None
         self._trouble: KernelBenchError | None = None
         self._closed = False
@@ -90,7 +89,6 @@ class Evaluations:
         result = self.journal.earlier(request)
         if result is None:
             return None
-        self.resumed += 1
         note = f"not evaluated again: from {self.journal.path.name}"
         notes = tuple(dict.fromkeys((*result.notes, note)))
         result = msgspec.structs.replace(result, notes=notes)
@@ -143,6 +141,10 @@ class Evaluations:
             judged.set_result(result)
 
     def _judged(self, result: EvalResult, request: EvalRequest) -> EvalResult:
+        if (
+            result.verdict is Verdict.ERROR
+        ):  # of an executor that returns what it caught
+            raise ExecutorError(result.reason or "no reason was given")
         result = judge(request.identified(result), request.options)
         result = require_kernel(result, request)
         result = require_assurance(result, self._min_assurance)

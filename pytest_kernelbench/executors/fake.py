@@ -87,6 +87,7 @@ def _result(request: EvalRequest, script: dict[str, str]) -> EvalResult:
     verdict = Verdict(script.get("verdict", "PASS"))
     if "flaky" in script:
         verdict = Verdict(script["flaky"]) if request.attempt == 0 else Verdict.PASS
+    absent = verdict is Verdict.NO_DEVICE
     timed = verdict is Verdict.PASS and request.options.timing
     change, unlike = _change(request, script) if timed else (None, ())
     runtime = _runtime_of(script)
@@ -104,8 +105,8 @@ def _result(request: EvalRequest, script: dict[str, str]) -> EvalResult:
         backend=request.kernel.backend,
         precision=request.options.precision,
         seed=request.options.seed,
-        built=verdict is not Verdict.BUILD,
-        correct=None if verdict is Verdict.BUILD else not verdict.is_failure,
+        built=None if absent else verdict is not Verdict.BUILD,
+        correct=None if absent or verdict is Verdict.BUILD else not verdict.is_failure,
         runtime=_constant(runtime) if timed else None,
         baseline=Baseline(kind="eager", runtime=_constant(runtime * speedup))
         if timed

@@ -33,8 +33,9 @@ _FUNCTIONS = 8
 def header(items: Sequence[KernelItem], settings: Settings) -> str:
     kernels = len({item.request.kernel.path for item in items})
     devices = ", ".join(dict.fromkeys(item.request.device for item in items))
-    asked = wording.counted(len(items), "evaluation")
-    of = "" if kernels == len(items) else f" of {wording.counted(kernels, 'kernel')}"
+    due = sum(item.will_run for item in items)
+    asked = wording.counted(due, "evaluation")
+    of = "" if kernels == due else f" of {wording.counted(kernels, 'kernel')}"
     return f"kernelbench: {asked}{of} on {devices} ({settings.executor}), seed {settings.seed}"
 
 
@@ -260,6 +261,8 @@ def _show_where(
     journal = run.journal
     if journal is not None and journal.trouble is not None:
         terminal.write_line(f" warning: {journal.trouble}", yellow=True)
+    elif settings.resume and journal is not None and not journal.done:
+        terminal.write_line(" note: --kb-resume found no earlier run to go on with")
     kept = ""
     if journal is not None and journal.written:
         path, root = journal.path, settings.rootdir

@@ -39,6 +39,13 @@ def test_a_bad_kernel_fails_and_a_broken_executor_is_an_error(kernels):
     assert "session.py" not in text
 
 
+def test_what_an_executor_calls_an_error_is_no_pass(kernels):
+    kernels.add("k", "verdict=ERROR reason='the remote went away'")
+    result = kernels.run()
+    result.assert_outcomes(errors=1)
+    assert "not evaluated: the remote went away" in result.stdout.str()
+
+
 @pytest.mark.parametrize(
     "verdict",
     [

@@ -167,9 +167,14 @@ def test_items_are_selected_as_any_others(kernels, words, count):
 def test_an_interrupted_run_is_resumed(kernels):
     kernels.add("a", "verdict=WRONG")
     kernels.add("b")
-    kernels.run().assert_outcomes(failed=1, passed=1)
+    result = kernels.run("--kb-resume")
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(
+        [" note: --kb-resume found no earlier run to go on with"]
+    )
     kernels.add("c")
     result = kernels.run("--kb-resume")
+    result.stdout.no_fnmatch_line("*found no earlier run*")
     result.assert_outcomes(failed=1, passed=2)
     result.stdout.fnmatch_lines(["*not evaluated again: from *.jsonl (2 kernels)"])
     assert kernels.events()["submit"] == 3
