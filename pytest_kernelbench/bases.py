@@ -80,7 +80,8 @@ class Bases:
         touched = self._touched(kernel, problem_file)
         changed, renamed = self._difference.changed, self._difference.renamed
         if path in renamed:
-            return _apart(f"only renamed, from {renamed[path]}")
+            why = f"only renamed, from {renamed[path]}"
+            return Base(standing=Standing.NEW, why=why)
         if path not in changed and not self._repository.holds(self.commit, path):
             return Base(standing=Standing.NEW, why=f"new since {self.ref}")
         if path in changed and changed[path] is None:

@@ -83,6 +83,7 @@ class TestAKernelThatBecame:
 class TestAKernelThatIs:
     def test_unchanged_is_not_run(self, kernels, git):
         result = kernels.run("-rs")
+        result.stdout.fnmatch_lines(["kernelbench: 0 evaluations of 2 kernels *"])
         result.assert_outcomes(skipped=2)
         assert result.ret == 0
         assert not kernels.events()["submit"]
@@ -119,7 +120,7 @@ class TestAKernelThatIs:
 
     def test_only_renamed_is_evaluated_without_a_base(self, kernels, git):
         git("mv", "a_kernel.py", "moved_kernel.py")
-        result = kernels.run()
+        result = kernels.run("--kb-strict")
         result.assert_outcomes(passed=1, skipped=1)
         result.stdout.fnmatch_lines(["*only renamed, from a_kernel.py*"])
 
