@@ -8,6 +8,7 @@ the clock around both, and kills the candidate before it says the verdict.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,14 +54,17 @@ def evaluate(request: EvalRequest, bench: Bench) -> EvalResult:
         ExecutorError: nobody can tell, because the place where it ran failed.
     """
 
-    def once(asked: EvalRequest, again: int) -> EvalResult:
+    # Each with seeds of its own: what a kernel has kept of one is no use in the next.
+    times = itertools.count()
+
+    def once(asked: EvalRequest) -> EvalResult:
         try:
             first = _Evaluation(
-                asked, bench, again, alone=asked.base is not None, sure=False
+                asked, bench, next(times), alone=asked.base is not None, sure=False
             )
             return first.run()
         except DisturbedError as error:
-            second = _Evaluation(asked, bench, again, alone=True, sure=True)
+            second = _Evaluation(asked, bench, next(times), alone=True, sure=True)
             second.note(f"evaluated twice, the second time alone: {error}")
             return second.run()
 

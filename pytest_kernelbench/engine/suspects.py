@@ -26,25 +26,24 @@ _ON_BOTH = (Verdict.CRASH, Verdict.TIMEOUT, Verdict.OOM, Verdict.INTEGRITY)
 
 
 def beside_base(
-    request: EvalRequest, evaluate: Callable[[EvalRequest, int], EvalResult]
+    request: EvalRequest, evaluate: Callable[[EvalRequest], EvalResult]
 ) -> EvalResult:
     """Evaluate, and again if need be.
 
     Args:
         request: with a base or without.
-        evaluate: carries out a request; the number tells its seeds apart from those
-            of the times before.
+        evaluate: carries out a request, each time with other seeds.
     """
-    first = evaluate(request, 0)
+    first = evaluate(request)
     if request.base is None:
         return first
     if first.verdict in _ON_BOTH and "base" in first.stages:
-        alone = evaluate(msgspec.structs.replace(request, base=None), 0)
+        alone = evaluate(msgspec.structs.replace(request, base=None))
         why = f"beside its base it was {first.verdict}: {first.reason}"
         return _noted(_with_time_of(first, alone), not_compared(request.base, why))
     if first.change is None or first.change.verdict != "SLOWER":
         return first
-    second = evaluate(request, 1)
+    second = evaluate(request)
     return _with_time_of(first, _agreed(first, second, first.change))
 
 
