@@ -32,6 +32,9 @@ _VERIFIED_BURSTS = 0.5
 """The share of timed bursts of which one call is verified."""
 _VERIFYING = 0.5
 """Of the time spent on timed bursts, what verifying may take before fewer are."""
+_ALL_VERIFIED, _FIRST_ROUNDS, _FEWEST_VERIFIED = 3, 8, 0.25
+"""Rounds all of which are, rounds whose share depends on no clock, and the least share
+of the others: a kernel may slow verifying down."""
 _SOLO_BURSTS = 3
 _SOLO_RATIO = {"cpu": 1.6, "cuda": 1.15}
 """How much slower an honest neighbour may make the baseline; CPUs have others, too."""
@@ -182,7 +185,7 @@ class DeviceProtocol:
         if rival is not None:
             rival.add(seen["base"], kernel, baseline)
         # Drawn only now, when nothing can be added to what was returned.
-        if self._draws_to_verify():
+        if self._draws_to_verify(len(sampler)):
             started = time.monotonic()
             call = self._pairing.seeds.choices.randrange(len(burst.places))
             self._bursts.verify(burst, call)
@@ -190,11 +193,8 @@ class DeviceProtocol:
                 rival.verify(burst, call)
             self._verifying += time.monotonic() - started
 
-    def _draws_to_verify(self) -> bool:
-        """As likely in each burst, less so where verifying would take most time."""
-        chance = _VERIFIED_BURSTS
-        if self._verifying > 0:
-            chance *= min(1.0, _VERIFYING * self._measuring / self._verifying)
+    def _draws_to_verify(self, rounds: int) -> bool:
+        chance = chance_to_verify(rounds, self._measuring, self._verifying)
         return self._pairing.seeds.choices.random() < chance
 
     def _run(self, side: Side, burst: Burst, rival: Rival | None) -> Measured | None:
@@ -234,3 +234,19 @@ class DeviceProtocol:
             with self._pairing.place.quiet():
                 seconds += self._bursts.baseline(burst).settled
         return seconds
+
+
+def chance_to_verify(rounds: int, measuring: float, verifying: float) -> float:
+    """How likely a call of this round is verified; fewer where that takes most time.
+
+    Args:
+        rounds: That count so far, with this one.
+        measuring: Seconds spent on timed bursts.
+        verifying: Seconds spent on verifying.
+    """
+    if rounds <= _ALL_VERIFIED:
+        return 1.0
+    if rounds <= _FIRST_ROUNDS or verifying <= 0:
+        return _VERIFIED_BURSTS
+    share = min(1.0, _VERIFYING * measuring / verifying)
+    return max(_FEWEST_VERIFIED, _VERIFIED_BURSTS * share)
