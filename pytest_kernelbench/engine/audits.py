@@ -24,6 +24,10 @@ _REVISION = 3
 _MOST_SECONDS = 60.0
 
 
+class SpoiltAuditError(KernelBenchError):
+    """An audit was given up for want of time or memory, and a kernel was there."""
+
+
 class AuditCache:
     """Audits by what they depend on."""
 
@@ -39,6 +43,7 @@ class AuditCache:
         *,
         seed: int,
         environment: tuple[str, ...],
+        beside_kernel: bool,
     ) -> Audit:
         """The audit of the problem that the oracle has loaded.
 
@@ -48,11 +53,18 @@ class AuditCache:
             options: Tell precision and tolerance.
             seed: Of the inputs that are tried.
             environment: Versions and device that the outcome depends on.
+            beside_kernel: Whether one has a process, and so a hand in what time and
+                memory there is.
+
+        Raises:
+            SpoiltAuditError: what is given up beside a kernel is not taken for true.
         """
         key = _key(problem, options, environment)
         found = self._find(key, from_file=options.reuse)
         if found is None:
             found = self._ask(key, oracle, options, seed)
+            if found.skipped and beside_kernel:
+                raise SpoiltAuditError(f"the problem was not audited: {found.skipped}")
             self._keep(key, found)
         return found
 

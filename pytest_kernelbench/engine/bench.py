@@ -12,6 +12,7 @@ from pytest_kernelbench.engine.clients import OracleClient
 from pytest_kernelbench.engine.launcher import CandidateLauncher
 from pytest_kernelbench.engine.sandbox import Sandboxed
 from pytest_kernelbench.engine.telemetry import Telemetry
+from pytest_kernelbench.model import Audit, EvalRequest
 
 
 class Place(Protocol):
@@ -53,3 +54,6 @@ class Bench(Protocol):
         self, candidate: Sandboxed, *, alone: bool
     ) -> AbstractContextManager[Place]:
         """Wait for, and hold, a place at the device."""
+
+    def audit(self, request: EvalRequest) -> Audit:
+        """What a request's problem asks of kernels, found out while none is there."""

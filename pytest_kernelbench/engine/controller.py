@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from pytest_kernelbench.engine.audits import SpoiltAuditError
 from pytest_kernelbench.engine.base import Base, request_of_base
 from pytest_kernelbench.engine.bench import Bench, Place
 from pytest_kernelbench.engine.builds import BuildDirectory
@@ -63,7 +64,9 @@ def evaluate(request: EvalRequest, bench: Bench) -> EvalResult:
                 asked, bench, next(times), alone=asked.base is not None, sure=False
             )
             return first.run()
-        except DisturbedError as error:
+        except (DisturbedError, SpoiltAuditError) as error:
+            if isinstance(error, SpoiltAuditError):
+                bench.audit(asked)  # and keeps what is found
             second = _Evaluation(asked, bench, next(times), alone=True, sure=True)
             second.note(f"evaluated twice, the second time alone: {error}")
             return second.run()

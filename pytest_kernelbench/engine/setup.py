@@ -66,10 +66,19 @@ def _load(oracle: OracleClient, request: EvalRequest, seeds: Seeds) -> Message:
 
 
 def audited(pairing: Pairing, contract: Message) -> Message:
-    """The contract and what the problem asks of kernels, before one is on the device."""
+    """The contract and what the problem asks of kernels, before one is on the device.
+
+    Raises:
+        SpoiltAuditError: the kernel may have kept it from being found out.
+    """
     with pairing.findings.stage("audit"):
         audit = _audit(
-            pairing.oracle, pairing.request, pairing.seeds, pairing.audits, contract
+            pairing.oracle,
+            pairing.request,
+            pairing.seeds,
+            pairing.audits,
+            contract,
+            beside_kernel=True,
         )
     pairing.findings.tell_audit(audit)
     return contract | {"audit": audit}
@@ -84,7 +93,8 @@ def audit_alone(
         ProblemError: it fails by itself.
     """
     seeds = Seeds(request)
-    return _audit(oracle, request, seeds, audits, _load(oracle, request, seeds))
+    contract = _load(oracle, request, seeds)
+    return _audit(oracle, request, seeds, audits, contract, beside_kernel=False)
 
 
 def _audit(
@@ -93,6 +103,8 @@ def _audit(
     seeds: Seeds,
     audits: AuditCache,
     contract: Message,
+    *,
+    beside_kernel: bool,
 ) -> Audit:
     return audits.audit(
         oracle,
@@ -100,6 +112,7 @@ def _audit(
         request.options,
         seed=seeds.derived("audit"),
         environment=(contract["environment"]["torch"], contract["device_name"]),
+        beside_kernel=beside_kernel,
     )
 
 

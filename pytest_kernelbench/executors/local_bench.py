@@ -88,7 +88,10 @@ class LocalBench:
             yield place
 
     def audit(self, request: EvalRequest) -> Audit:
-        with self._places.taken(None, alone=True) as place:
+        with (
+            self._quiet.silence() if self._quiet else contextlib.nullcontext(),
+            self._places.taken(None, alone=True) as place,
+        ):
             return audit_alone(place.oracle, request, self.audits)
 
     def _running_oracle(self) -> OracleProcess:

@@ -180,3 +180,18 @@ class TestAnEvaluation:
                 result = engine.evaluate(kernel, problem, seed=seed, **options)
                 assert result.verdict is Verdict.PASS
             assert len(known) == before + 1
+
+
+def test_a_problem_that_is_too_slow_to_be_audited_is_found_so_without_a_kernel(engine):
+    slow = engine.function_problem(
+        "time.sleep(0.3); return torch.zeros_like(x)",
+        "[torch.randn(8, 8)]",
+        init="import time",
+    )
+    kernel = engine.kernel_of(slow).replace("time.sleep(0.3); ", "")
+    first = engine.evaluate(kernel, slow, timeout=2, trials=1)
+    assert any(one.startswith("the problem was not audited") for one in first.limits)
+    assert any(one.startswith("evaluated twice") for one in first.notes)
+    second = engine.evaluate(f"{kernel}# another", slow, timeout=2, trials=1)
+    assert second.limits == first.limits
+    assert not any(one.startswith("evaluated twice") for one in second.notes)

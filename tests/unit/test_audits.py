@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_kernelbench.engine.audits import AuditCache
+from pytest_kernelbench.engine.audits import AuditCache, SpoiltAuditError
 from pytest_kernelbench.errors import ExecutorError
 from pytest_kernelbench.model import Audit, Options, Problem
 
@@ -24,9 +24,14 @@ class Oracle:
         return self.reply
 
 
-def audit(cache, oracle, problem=PROBLEM, environment=HERE, **options):
+def audit(cache, oracle, problem=PROBLEM, environment=HERE, *, beside=False, **options):
     return cache.audit(
-        oracle, problem, Options(**options), seed=1, environment=environment
+        oracle,
+        problem,
+        Options(**options),
+        seed=1,
+        environment=environment,
+        beside_kernel=beside,
     )
 
 
@@ -83,6 +88,23 @@ def test_what_was_given_up_is_tried_again_in_a_later_session(tmp_path):
     oracle = Oracle(skipped="it takes more than 60 s")
     assert audit(AuditCache(tmp_path), oracle).verdict == "unknown"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_given_up_beside_a_kernel_may_be_its_doing(tmp_path):
+    cache = AuditCache(tmp_path)
+    oracle = Oracle(skipped="it needs more memory than there is")
+    with pytest.raises(SpoiltAuditError, match="more memory"):
+        audit(cache, oracle, beside=True)
+    oracle.reply = {"accepted": ["zeros"]}
+    assert audit(cache, oracle).verdict == "unscorable"
+    assert audit(cache, oracle, beside=True).verdict == "unscorable"
+
+
+def test_what_is_given_up_without_a_kernel_is_true_beside_one(tmp_path):
+    cache, oracle = AuditCache(tmp_path), Oracle(skipped="it takes more than 60 s")
+    audit(cache, oracle)
+    assert audit(cache, oracle, beside=True).verdict == "unknown"
+    assert oracle.asked == 1
 
 
 def test_an_audit_that_ends_the_oracle_does_so_once(tmp_path):
