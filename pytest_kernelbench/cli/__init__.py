@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from pytest_kernelbench.cli import (
     auditing,
@@ -34,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Trouble is 2 where 1 is an answer, such as that something got worse.
     """
-    chosen = _parser().parse_args(arguments)
+    chosen, rest = _parser().parse_known_args(arguments)
+    if rest:  # told with the usage of this command, not with the list of all
+        chosen.command.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         return int(chosen.carry_out(chosen))
     except KernelBenchError as error:
@@ -42,8 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(getattr(chosen, "trouble", 1))
 
 
+class _Parser(argparse.ArgumentParser):
+    """Knows which command it was that the arguments named."""
+
+    def __init__(self, **known: Any) -> None:
+        super().__init__(**known)
+        self.set_defaults(command=self)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="pytest-kernelbench", description="Judge and time GPU kernels with pytest."
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

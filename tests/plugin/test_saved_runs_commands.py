@@ -382,3 +382,14 @@ def test_as_a_program_it_answers_by_its_exit_code(kernels):
     )
     assert (done.returncode, done.stderr) == (1, "")
     assert "1 compared, 1 regressed" in done.stdout
+
+
+@pytest.mark.parametrize("words", [("status", "main"), ("github", "run", "a.py", "-q")])
+def test_arguments_that_are_not_known_are_told_with_the_usage_of_the_command(
+    command, words
+):
+    code, _, err = command(*words)
+    assert code == 2
+    name = " ".join(("pytest-kernelbench", *words[:-1])).removesuffix(" a.py")
+    assert err.startswith(f"usage: {name} ")
+    assert err.endswith(f"{name}: error: unrecognized arguments: {words[-1]}\n")
