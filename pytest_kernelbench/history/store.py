@@ -25,6 +25,7 @@ NEWEST = "newest"
 _FILE = re.compile(r"(\d{4,})_(.+)\.json")
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9.]+")
 _LONGEST_SLUG = 60
+_DIGITS_OF_COMMIT = 12
 
 
 class Saved:
@@ -197,7 +198,8 @@ def automatic_name(run: Run) -> str:
     """``<commit>_<time>``, and whether it was just that commit."""
     time = dt.datetime.fromisoformat(run.datetime).strftime("%Y%m%d_%H%M%S")
     dirty = "_uncommitted-changes" if run.commit.get("dirty") else ""
-    return f"{run.commit.get('id', 'unknown')}_{time}{dirty}"
+    commit = str(run.commit.get("id", "unknown"))[:_DIGITS_OF_COMMIT]
+    return f"{commit}_{time}{dirty}"
 
 
 def ago(moment: str, now: dt.datetime) -> str:

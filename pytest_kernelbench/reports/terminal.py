@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Column = tuple[str, Callable[[Mapping[str, Any]], str]]
 
-_NARROW, _NARROWEST = 15, 9
+_NARROW, _NARROWEST, _HINT = 15, 9, 4
 _FUNCTIONS = 8
 """Of the device that are told of; a kernel may have hundreds."""
 
@@ -164,11 +164,12 @@ def _excess(cells: Sequence[Sequence[str]], available: int) -> int:
 def _widths(cells: Sequence[Sequence[str]], available: int) -> list[int]:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     excess = _excess(cells, available)
-    for least in (_NARROW, _NARROWEST):
-        for column in (1, 0):  # names give way, the problem's first; numbers do not
-            cut = min(max(excess, 0), max(widths[column] - least, 0))
-            widths[column] -= cut
-            excess -= cut
+    # Names give way, the problem's first; numbers do not.
+    steps = [(1, _NARROW), (0, _NARROW), (1, _NARROWEST), (0, _NARROWEST), (1, _HINT)]
+    for column, least in steps:
+        cut = min(max(excess, 0), max(widths[column] - least, 0))
+        widths[column] -= cut
+        excess -= cut
     return widths
 
 

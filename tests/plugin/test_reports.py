@@ -40,6 +40,16 @@ def test_the_word_in_verbose_output_is_the_speedup(kernels):
     kernels.run("-v").stdout.fnmatch_lines(["a_kernel.py::ModelNew PASSED 1.28x*"])
 
 
+def test_a_table_with_changes_fits_80_columns(kernels, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    kernels.add("softmax", "spread=0.1")
+    kernels.run("--kb-save=main")
+    lines = kernels.run("--kb-compare", "--kb-min-speedup=1.5").outlines
+    (row,) = [line for line in lines if line.startswith(" softmax ")]
+    assert row.count("AMBIGUOUS") == 2
+    assert len(row) <= 80
+
+
 def test_quiet_is_one_line(kernels):
     kernels.add("a")
     lines = kernels.run("-q").outlines

@@ -68,7 +68,7 @@ class TestSaving:
         (path,) = saved(kernels)
         run = read_run(path)
         moment = run.datetime[:19].replace("-", "").replace(":", "").replace("T", "_")
-        assert path.name == f"0001_{head}_{moment}.json"
+        assert path.name == f"0001_{head[:12]}_{moment}.json"
         kernels.add("a", "speedup=2")
         kernels.run("--kb-autosave")
         assert saved(kernels)[-1].name.endswith("_uncommitted-changes.json")

@@ -95,6 +95,7 @@ def test_an_age_of_nonsense_is_said_to_be_unknown():
 
 def test_an_automatic_name_has_commit_and_time():
     assert automatic_name(run()) == "abc_20260304_050607"
+    assert automatic_name(run(commit={"id": "0" * 40})) == f"{'0' * 12}_20260304_050607"
     dirty = run(commit={"id": "abc", "dirty": True})
     assert automatic_name(dirty) == "abc_20260304_050607_uncommitted-changes"
 
