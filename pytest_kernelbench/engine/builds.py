@@ -37,20 +37,27 @@ class BuildDirectory:
     """One kernel's sources, compiled objects and compiler caches.
 
     A candidate may have owned it, so nothing that lies in it is ever read here; that a
-    build ended well is noted beside it.
+    build ended well is noted beside it, and which seeds were used: a kernel may leave
+    answers in it, so one that meets the same inputs again finds it empty.
     """
 
     def __init__(self, path: Path, request: EvalRequest) -> None:
         self.path = path
         self._built = path.with_suffix(".built")
+        self._met = path.with_suffix(".met")
         name = Path(request.kernel.path).stem.replace(".", "_") or "kernel"
         self.language = request.kernel.language
         self.source = path / f"{name}{_SUFFIXES[self.language]}"
 
-    def prepare(self, source: str) -> None:
+    def prepare(self, source: str, seeds: str) -> None:
         """Lay out the directory, empty unless an earlier build ended well."""
+        met = self._met.read_text(encoding="ascii") if self._met.exists() else ""
+        if seeds in met.split():
+            self._built.unlink(missing_ok=True)
         if not self._built.exists():
             remove(self.path)
+            met = ""
+        self._met.write_text(f"{met}{seeds}\n", encoding="ascii")
         for part in ("extensions", "triton"):
             (self.path / part).mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_suffix(".source")
@@ -68,6 +75,7 @@ class BuildDirectory:
         """Take it back from the candidate; what it is worth keeping, in bytes."""
         if not self._built.exists():
             remove(self.path)
+            self._met.unlink(missing_ok=True)
             return 0
         # A candidate may have owned it; the next must not be able to.
         give_to(os.getuid(), self.path)
@@ -97,12 +105,13 @@ class BuildCache:
 
     @contextlib.contextmanager
     def directory(
-        self, request: EvalRequest, *, patient: bool = True
+        self, request: EvalRequest, seeds: str, *, patient: bool = True
     ) -> Iterator[BuildDirectory]:
         """The directory for a request's kernel, locked until the block ends.
 
         Args:
             request: whose kernel is to be built.
+            seeds: what its inputs' seeds are called, one word.
             patient: wait for whoever else builds the same; else build it apart, which
                 is for those who hold another directory's lock already.
 
@@ -110,16 +119,16 @@ class BuildCache:
             ExecutorError: the cache cannot be written.
         """
         if not request.options.reuse:
-            with _throwaway(request) as directory:
+            with _throwaway(request, seeds) as directory:
                 yield directory
             return
         key = _build_key(request, self._architecture)
         with self._locked_file(key, patient=patient) as lock:
             if lock is None:
-                with _throwaway(request) as directory:
+                with _throwaway(request, seeds) as directory:
                     yield directory
                 return
-            directory = _prepared(self._root / key, request)
+            directory = _prepared(self._root / key, request, seeds)
             try:
                 yield directory
             finally:
@@ -170,7 +179,8 @@ def _evicted(path: Path) -> bool:
     """Remove a directory with all that belongs to it, unless somebody uses it."""
     with contextlib.suppress(OSError), path.open("a+") as file:
         if locked(file) and _is_still(file, path):
-            path.with_suffix(".built").unlink(missing_ok=True)
+            for note in (".built", ".met"):
+                path.with_suffix(note).unlink(missing_ok=True)
             remove(path.with_suffix(""))
             path.unlink()
             return True
@@ -200,9 +210,9 @@ def _size_of(path: Path) -> int:
 
 
 @contextlib.contextmanager
-def _throwaway(request: EvalRequest) -> Iterator[BuildDirectory]:
+def _throwaway(request: EvalRequest, seeds: str) -> Iterator[BuildDirectory]:
     with private_directory() as private:
-        yield _prepared(private / "build", request)
+        yield _prepared(private / "build", request, seeds)
 
 
 def locked(file: IO[str]) -> bool:
@@ -214,10 +224,10 @@ def locked(file: IO[str]) -> bool:
     return True
 
 
-def _prepared(path: Path, request: EvalRequest) -> BuildDirectory:
+def _prepared(path: Path, request: EvalRequest, seeds: str) -> BuildDirectory:
     directory = BuildDirectory(path, request)
     try:
-        directory.prepare(request.kernel.source)
+        directory.prepare(request.kernel.source, seeds)
     except OSError as error:
         raise ExecutorError(f"cannot write the build cache: {error}") from None
     return directory

@@ -101,7 +101,7 @@ class _Evaluation:
         verdict, reason, log = Verdict.PASS, "", ""
         with private_directory() as private:
             process = None
-            with self._bench.builds.directory(self._request) as build:
+            with self._bench.builds.directory(self._request, self._seeds.name) as build:
                 try:
                     process = self._launch(private, build)
                     self._isolation = process.isolation
@@ -199,7 +199,7 @@ class _Evaluation:
             yield None
             return
         # Not patient: the base of one evaluation may be the kernel of another.
-        builds = self._bench.builds.directory(request, patient=False)
+        builds = self._bench.builds.directory(request, self._seeds.name, patient=False)
         with private_directory() as private, builds as build:
             process = self._launch(private, build)
             try:

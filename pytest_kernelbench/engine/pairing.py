@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from pytest_kernelbench.engine.audits import AuditCache
 from pytest_kernelbench.engine.bench import Place
 from pytest_kernelbench.engine.channel import Message
@@ -22,7 +24,14 @@ from pytest_kernelbench.engine.clients import (
 )
 from pytest_kernelbench.engine.extensions import TIERS
 from pytest_kernelbench.engine.telemetry import Telemetry
-from pytest_kernelbench.model import Audit, EvalRequest, Resources, Trial, Verdict
+from pytest_kernelbench.model import (
+    Audit,
+    EvalRequest,
+    Options,
+    Resources,
+    Trial,
+    Verdict,
+)
 
 
 class Seeds:
@@ -30,13 +39,21 @@ class Seeds:
 
     Each use has a label of its own and goes through a hash, so that a seed which a
     kernel may see says nothing about those it may not; and no two kernels share any,
-    so that none can leave answers for the next.
+    nor does one that is evaluated with other options, so that none can leave answers
+    for the next.
     """
 
     def __init__(self, request: EvalRequest, again: int = 0) -> None:
         seed, attempt = request.options.seed, request.attempt
         kernel = hashlib.sha256(request.kernel.source.encode()).hexdigest()
-        self._master = f"{seed}/{attempt}/{request.problem.id}/{kernel}"
+        # Not how many kernels share a run's alpha: one of them is replayed alone.
+        options = msgspec.structs.replace(
+            request.options, seed=0, alpha=Options().alpha
+        )
+        how = hashlib.sha256(options.to_json()).hexdigest()
+        self._master = (
+            f"{seed}/{attempt}/{request.problem.id}/{kernel}/{request.device}/{how}"
+        )
         if again:
             self._master += f"/{again}"
         self._inputs = 0
@@ -45,6 +62,11 @@ class Seeds:
     def derived(self, label: str) -> int:
         digest = hashlib.sha256(f"{self._master}/{label}".encode()).digest()
         return int.from_bytes(digest[:7], "big")
+
+    @property
+    def name(self) -> str:
+        """Equal for evaluations that share their seeds; tells none of them."""
+        return f"{self.derived('name'):014x}"
 
     def next_input(self) -> int:
         self._inputs += 1

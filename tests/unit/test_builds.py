@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import importlib.metadata
+import itertools
 import os
 import threading
 from pathlib import Path
@@ -14,6 +15,7 @@ from pytest_kernelbench.engine.builds import BuildCache, default_cache_root, evi
 from pytest_kernelbench.errors import ExecutorError
 from pytest_kernelbench.model import EvalRequest, Kernel, Options, Problem
 
+SEEDS = map(str, itertools.count())
 PROBLEM = Problem(id="p/1", name="p", source="", origin="p.py")
 
 
@@ -31,7 +33,7 @@ def request(
 
 
 def place(cache: BuildCache, asked: EvalRequest) -> Path:
-    with cache.directory(asked) as directory:
+    with cache.directory(asked, next(SEEDS)) as directory:
         return directory.path
 
 
@@ -125,18 +127,18 @@ class TestADirectory:
         self, cache, path, language, name
     ):
         asked = request("text of é", path, language=language)
-        with cache.directory(asked) as directory:
+        with cache.directory(asked, next(SEEDS)) as directory:
             assert directory.source.name == name
             assert directory.source.read_text(encoding="utf-8") == "text of é"
 
     def test_is_where_every_compiler_of_the_candidate_writes(self, cache):
-        with cache.directory(request()) as directory:
+        with cache.directory(request(), next(SEEDS)) as directory:
             for variable in directory.environment().values():
                 assert Path(variable).is_relative_to(directory.path)
 
 
 def leave_object(cache: BuildCache, *, built: bool) -> Path:
-    with cache.directory(request()) as directory:
+    with cache.directory(request(), next(SEEDS)) as directory:
         made = directory.path / "extensions" / "kernel.so"
         made.write_text("object")
         (made.parent / "lock").touch()
@@ -148,21 +150,29 @@ def leave_object(cache: BuildCache, *, built: bool) -> Path:
 class TestABuild:
     def test_that_ended_well_is_found_again(self, cache):
         made = leave_object(cache, built=True)
-        with cache.directory(request()):
+        with cache.directory(request(), next(SEEDS)):
             assert made.read_text() == "object"
+
+    def test_is_not_found_by_a_kernel_that_meets_the_same_inputs_again(self, cache):
+        for seeds in ("first", "second", "first"):
+            with cache.directory(request(), seeds) as directory:
+                answers = directory.path / "extensions" / "answers"
+                assert answers.exists() == (seeds == "second")
+                answers.touch()
+                directory.mark_built()
 
     def test_that_did_not_end_well_is_wiped(self, cache):
         made = leave_object(cache, built=False)
-        with cache.directory(request()) as directory:
+        with cache.directory(request(), next(SEEDS)) as directory:
             assert not made.exists()
             assert not (made.parent / "lock").exists()
             assert directory.source.exists()
 
     def test_is_not_reused_when_nobody_wants_that(self, cache):
         asked = request(options=Options(reuse=False))
-        with cache.directory(asked) as first:
+        with cache.directory(asked, next(SEEDS)) as first:
             first.mark_built()
-        with cache.directory(asked) as second:
+        with cache.directory(asked, next(SEEDS)) as second:
             assert second.path != first.path
         assert not first.path.exists()
         assert not second.path.exists()
@@ -173,7 +183,7 @@ class TestABuild:
         entered = threading.Event()
 
         def build() -> None:
-            with cache.directory(request()):
+            with cache.directory(request(), next(SEEDS)):
                 entered.set()
 
         waiting = threading.Thread(target=build)
@@ -185,23 +195,26 @@ class TestABuild:
         waiting.join()
 
     def test_is_waited_for_no_longer_once_the_cache_is_closed(self, cache):
-        with cache.directory(request()):
+        with cache.directory(request(), next(SEEDS)):
             cache.close()
             with (
                 pytest.raises(ExecutorError, match="was closed"),
-                cache.directory(request()),
+                cache.directory(request(), next(SEEDS)),
             ):
                 pass
 
     def test_whose_source_was_changed_behind_our_back_gets_it_back(self, cache):
         leave_object(cache, built=True)
-        with cache.directory(request()) as directory:
+        with cache.directory(request(), next(SEEDS)) as directory:
             directory.source.write_text("another text")
-        with cache.directory(request()) as directory:
+        with cache.directory(request(), next(SEEDS)) as directory:
             assert directory.source.read_text() == request().kernel.source
 
     def test_does_not_wait_for_another_kernel(self, cache):
-        with cache.directory(request()), cache.directory(request(source="other")):
+        with (
+            cache.directory(request(), next(SEEDS)),
+            cache.directory(request(source="other"), next(SEEDS)),
+        ):
             pass
 
 
@@ -210,7 +223,7 @@ def test_a_place_that_cannot_be_written_is_no_fault_of_a_kernel(tmp_path):
     blocked.touch()
     with (
         pytest.raises(ExecutorError, match="cannot write the build cache"),
-        BuildCache(blocked / "builds").directory(request()),
+        BuildCache(blocked / "builds").directory(request(), next(SEEDS)),
     ):
         pass
 
@@ -236,7 +249,7 @@ class TestEviction:
         """Three builds of 100 kB and more, the first used longest ago."""
         places = []
         for age, source in enumerate(["oldest", "middle", "newest"]):
-            with cache.directory(request(source=source)) as directory:
+            with cache.directory(request(source=source), next(SEEDS)) as directory:
                 (directory.path / "object").write_bytes(b"x" * 100_000)
                 directory.mark_built()
             used = 1_000_000 + age
@@ -256,7 +269,7 @@ class TestEviction:
         assert all(path.exists() for path in filled)
 
     def test_leaves_what_is_in_use(self, cache, filled):
-        with cache.directory(request(source="oldest")) as directory:
+        with cache.directory(request(source="oldest"), next(SEEDS)) as directory:
             used = 1_000_000
             os.utime(directory.path.with_suffix(".lock"), (used, used))
             evict(filled[0].parent, 150_000)
@@ -284,6 +297,6 @@ class TestEviction:
 
 
 def test_a_failed_build_leaves_nothing(cache):
-    with cache.directory(request()) as directory:
+    with cache.directory(request(), next(SEEDS)) as directory:
         (directory.path / "extensions" / "half.o").write_text("half")
     assert not directory.path.exists()
