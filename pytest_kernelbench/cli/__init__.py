@@ -7,6 +7,7 @@ beyond that is imported where it is carried out.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -39,10 +40,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if rest:  # told with the usage of this command, not with the list of all
         chosen.command.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
-        return int(chosen.carry_out(chosen))
+        return _carried_out(chosen)
     except KernelBenchError as error:
         print(f"pytest-kernelbench: {error}", file=sys.stderr)  # noqa: T201
         return int(getattr(chosen, "trouble", 1))
+    except BrokenPipeError:  # of ``| head``, which has what it wants
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130  # as of a program that the signal has killed
+
+
+def _carried_out(chosen: argparse.Namespace) -> int:
+    code = int(chosen.carry_out(chosen))
+    sys.stdout.flush()  # while it can still be caught that nobody reads on
+    return code
 
 
 class _Parser(argparse.ArgumentParser):

@@ -138,6 +138,12 @@ def _take(chosen: argparse.Namespace) -> int:
     from pytest_kernelbench.outcomes import escaped  # noqa: PLC0415
 
     said = {"take": "took", "drop": "dropped", "leave": "left"}
-    for step in take(chosen.commit, chosen.folders, chosen.files or KERNEL_FILES):
-        print(f"{said[step.does]} {escaped(step.path)}")  # noqa: T201
-    return 0
+    try:
+        steps = take(chosen.commit, chosen.folders, chosen.files or KERNEL_FILES)
+    except OSError as error:
+        message = f"{error.filename}: not replaced: {error.strerror}"
+    else:
+        for step in steps:
+            print(f"{said[step.does]} {escaped(step.path)}")  # noqa: T201
+        return 0
+    raise GitHubError(message)

@@ -8,7 +8,6 @@ import re
 import statistics
 import sys
 import typing
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from pytest_kernelbench.errors import RunFileError
 from pytest_kernelbench.text import printable
 
 if typing.TYPE_CHECKING:
-    from pytest_kernelbench.history.rows import Row
     from pytest_kernelbench.history.store import Saved
     from pytest_kernelbench.runs import Run
 
@@ -181,15 +179,16 @@ def _export(chosen: argparse.Namespace) -> int:
     from pytest_kernelbench.history.store import Store  # noqa: PLC0415
 
     runs = chosen_runs(Store(chosen.storage), chosen.runs)
-    rows: Iterator[Row] = (row for saved in runs for row in rows_of(saved))
+    # All of them before a file is opened, and what it held is lost.
+    rows = [row for saved in runs for row in rows_of(saved)]
     ending = chosen.output.suffix[1:] if chosen.output is not None else ""
     form = chosen.format or (ending if ending in _FORMATS else "csv")
     if chosen.output is None:
-        write_rows(sys.stdout, list(rows), form)
+        write_rows(sys.stdout, rows, form)
         return 0
     try:
         with chosen.output.open("w", encoding="utf-8", newline="") as file:
-            write_rows(file, list(rows), form)
+            write_rows(file, rows, form)
     except OSError as error:
         message = f"-o {chosen.output}: not written: {error.strerror}"
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 from runner_of_github import obeyed
 
@@ -46,4 +48,19 @@ def test_trouble_is_one_line(saved, capsys, words, told):
     error = capsys.readouterr().err
     assert error.startswith("pytest-kernelbench: ")
     assert told in error
+    assert error.count("\n") == 1
+
+
+def test_a_kernel_that_cannot_be_replaced_is_named(kernels, monkeypatch, capsys):
+    path = kernels.add("kernels/a")
+    monkeypatch.chdir(kernels.pytester.path)
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for words in (("init", "-q"), ("add", "."), (*identity, "commit", "-qm", "one")):
+        subprocess.run(["git", *words], check=True)
+    path.unlink()
+    path.parent.rmdir()
+    path.parent.write_text("where there was a folder")
+    assert main(["github", "take", "HEAD", "kernels"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("pytest-kernelbench: kernels")
     assert error.count("\n") == 1

@@ -393,3 +393,35 @@ def test_arguments_that_are_not_known_are_told_with_the_usage_of_the_command(
     name = " ".join(("pytest-kernelbench", *words[:-1])).removesuffix(" a.py")
     assert err.startswith(f"usage: {name} ")
     assert err.endswith(f"{name}: error: unrecognized arguments: {words[-1]}\n")
+
+
+@pytest.mark.parametrize("name", ["list", "show", "history", "export"])
+def test_nobody_reading_on_is_no_traceback(kernels, name):
+    kernels.add("a")
+    kernels.run("--kb-save=main").assert_outcomes(passed=1)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest_kernelbench", name],
+            cwd=kernels.pytester.path,
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == ""
+
+
+def test_what_cannot_be_exported_leaves_the_file_as_it_was(kernels, command):
+    kernels.add("a")
+    kernels.run("--kb-save=main").assert_outcomes(passed=1)
+    (saved,) = (kernels.pytester.path / ".kernelbench").glob("*/0001_main.json")
+    saved.write_text("{")
+    kept = kernels.pytester.path / "all.csv"
+    kept.write_text("of yesterday")
+    code, _, err = command("export", "-o", "all.csv")
+    assert code == 2
+    assert "not a saved run" in err
+    assert kept.read_text() == "of yesterday"
