@@ -7,6 +7,7 @@ import hashlib
 import re
 import sys
 
+import msgspec
 import pytest
 from pages import Page, evaluated, run
 
@@ -80,6 +81,15 @@ class TestWhatIsOnThePage:
         assert page.texts("dd")[:4] == ["2", "2/2", "1/2", "1.28x"]
         assert "1 of 2 evaluations failed." in page.texts("p", class_="lead bad")[0]
         assert page.texts("h2")[0] == "H200 (local), baseline eager"
+
+    def test_what_was_skipped_is_not_said_to_have_been_evaluated(self):
+        replace = msgspec.structs.replace
+        first = run(FULL)
+        skipped = replace(first.evaluated[0], nodeid="other", outcome="skipped")
+        page = made(replace(first, evaluated=(*first.evaluated, skipped)))
+        assert "None of 1 evaluation failed." in page.texts("p", class_="lead good")[0]
+        page = made(replace(first, evaluated=(skipped,)))
+        assert "Nothing was evaluated." in page.texts("p", class_="lead good")[0]
 
     def test_a_failure_tells_all_that_is_known_and_how_to_replay_it(self):
         page = made(run(FULL, FAILED))
