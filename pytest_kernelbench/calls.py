@@ -14,9 +14,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_kernelbench import values
 from pytest_kernelbench.collection import library_of
 from pytest_kernelbench.comparison import with_base
-from pytest_kernelbench.errors import KernelBenchError, KernelFileError, MappingError
+from pytest_kernelbench.errors import (
+    KernelBenchError,
+    KernelFileError,
+    MappingError,
+    SettingError,
+)
 from pytest_kernelbench.gates import judge, ungated
 from pytest_kernelbench.kernels import kernel_from_text, read_kernel
 from pytest_kernelbench.model import EvalRequest, EvalResult, Kernel, Problem, Verdict
@@ -167,7 +173,7 @@ class Caller:
     ) -> tuple[Terms, EvalRequest]:
         settings = self._settings
         fixed = bool({"gpu", "device"} & settings.command_line.keys())
-        device = None if fixed else wanted.get("device")
+        device = None if fixed else self._device(wanted)
         read, path = self._kernel(kernel)
         if wanted.get("backend") is not None:
             read = msgspec.structs.replace(read, backend=wanted["backend"])
@@ -181,6 +187,17 @@ class Caller:
             options=terms.options,
             base=base.kernel if base and terms.options.timing else None,
         )
+
+    def _device(self, wanted: Mapping[str, Any]) -> str | None:
+        """Checked where the names are known: a slip there would be skipped, as missing."""
+        named = wanted.get("device")
+        if named is None or self._settings.executor != "local":
+            return None if named is None else str(named)
+        try:
+            return values.device(str(named))
+        except ValueError as error:
+            message = f"the call or its marker: device: {error}"
+        raise SettingError(message)
 
     def _kernel(self, kernel: str | Path) -> tuple[Kernel, Path | None]:
         if isinstance(kernel, str) and "\n" in kernel:

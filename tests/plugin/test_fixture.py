@@ -149,3 +149,15 @@ def test_the_same_call_is_evaluated_once(kernels):
     kernels.run("-k", "test_it").assert_outcomes(passed=4)
     assert kernels.events()["submit"] == 1
     assert len(kernels.journal()) == 4
+
+
+def test_a_device_with_a_slip_is_not_skipped_as_missing(kernels, pytester):
+    kernels.add("k")
+    pytester.makepyfile(
+        'def test_it(kernelbench): kernelbench("k_kernel.py", device="cdua")'
+    )
+    result = pytester.runpytest_inprocess(
+        "-p", "no:anyio", "--kb-executor=local", "-k", "it"
+    )
+    result.assert_outcomes(failed=1, deselected=1)
+    result.stdout.fnmatch_lines(["*device: expected cpu, cuda or cuda:N, got 'cdua'"])
