@@ -222,6 +222,8 @@ def refuse_unwritable(config: pytest.Config) -> None:
 
     for option, path in files.items():
         _refuse(option, "is a directory" if path.is_dir() else obstacle(path), path)
+        others = [one for one in files if one != option and files[one] == path]
+        _refuse(option, f"so does {others[0]}" if others else None, path)
     if asked_to_keep:
         run = settings.storage / "runs" / "run.jsonl"
         _refuse("--kb-storage", obstacle(run), settings.storage)

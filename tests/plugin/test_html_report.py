@@ -121,6 +121,8 @@ def test_where_it_cannot_be_written_nothing_is_evaluated(kernels):
     (kernels.pytester.path / "out.html").mkdir()
     result = kernels.run("--kb-html=out.html")
     result.stderr.fnmatch_lines(["ERROR: --kb-html: cannot write *: is a directory"])
+    result = kernels.run("--kb-html=one", "--kb-json=one")
+    result.stderr.fnmatch_lines(["ERROR: --kb-json: cannot write *: so does --kb-html"])
     assert not kernels.events()
 
 
