@@ -229,12 +229,21 @@ class CandidateLauncher:
 
 
 def give_to(user: int, path: Path) -> None:
-    """Make a user the owner of a directory and all in it, and nobody else a reader."""
+    """Make a user the owner of a directory and all in it, and nobody else a reader.
+
+    But for files with a second name: that may be elsewhere, and the file not a kernel's.
+    """
     os.chown(path, user, user)
     path.chmod(0o700)
     for entry in entries_below(path):
         with contextlib.suppress(OSError):  # a path that has become too long
-            os.chown(entry.path, user, user, follow_symlinks=False)
+            if _has_one_name(entry):
+                os.chown(entry.path, user, user, follow_symlinks=False)
+
+
+def _has_one_name(entry: os.DirEntry[str]) -> bool:
+    is_directory = entry.is_dir(follow_symlinks=False)
+    return is_directory or entry.stat(follow_symlinks=False).st_nlink == 1
 
 
 def _is_reachable(path: Path) -> bool:

@@ -92,7 +92,11 @@ class Places:
 
     @contextlib.contextmanager
     def building(self, candidate: Sandboxed) -> Iterator[None]:
-        """A build may go on beside all of this, but not while something is timed."""
+        """A build may go on beside all of this.
+
+        While something is timed its process stands still; compilers that it has started
+        are in groups of their own and go on, on other cores and with little priority.
+        """
         with self._changed:
             self._builders.append(candidate)
         try:

@@ -112,10 +112,10 @@ def _pytest(words: Sequence[str], environment: Mapping[str, str]) -> int:
         for name, value in environment.items()
         if not name.startswith(_NOT_FOR_PYTEST)
     }
+    # -P: a kernel of a fork that is called modal.py must not be imported for Modal.
+    command = [sys.executable, "-P", "-m", "pytest", *words]
     # One pipe for both: the runner reads two in no order, and might hear the word first.
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", *words], env=kept, stderr=subprocess.STDOUT
-    )
+    process = subprocess.Popen(command, env=kept, stderr=subprocess.STDOUT)
     # The runner tells only this process that a job is cancelled.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     while True:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from runner_of_github import assigned, obeyed
 
@@ -161,3 +164,16 @@ def test_a_wrong_word_is_one_line(kernels):
     result.stderr.fnmatch_lines(
         ["ERROR: --kb-github: expected one of auto, on, off, got 'maybe'*"]
     )
+
+
+def test_a_kernel_that_is_called_like_a_package_is_not_taken_for_it(step, pytester):
+    pytester.makepyfile(
+        msgspec="raise SystemExit('imported')", test_one="def test(): pass"
+    )
+    # -P: as the command that is installed.
+    command = (sys.executable, "-P", "-m", "pytest_kernelbench", "github", "run")
+    done = subprocess.run(
+        [*command, "--", "test_one.py"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 passed" in done.stdout

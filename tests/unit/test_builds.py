@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pytest_kernelbench.engine.builds import BuildCache, default_cache_root, evict
+from pytest_kernelbench.engine.launcher import give_to
 from pytest_kernelbench.errors import ExecutorError
 from pytest_kernelbench.model import EvalRequest, Kernel, Options, Problem
 
@@ -300,3 +301,15 @@ def test_a_failed_build_leaves_nothing(cache):
     with cache.directory(request(), next(SEEDS)) as directory:
         (directory.path / "extensions" / "half.o").write_text("half")
     assert not directory.path.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+def test_what_a_kernel_has_linked_to_is_not_given_to_the_next(tmp_path):
+    (tmp_path / "secret").touch()
+    build = tmp_path / "build"
+    build.mkdir()
+    (build / "own").touch()
+    (build / "taken").hardlink_to(tmp_path / "secret")
+    give_to(61_000, build)
+    assert (build / "own").stat().st_uid == build.stat().st_uid == 61_000
+    assert (tmp_path / "secret").stat().st_uid == 0
