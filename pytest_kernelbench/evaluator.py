@@ -94,6 +94,8 @@ class Evaluator:
         self._seeded = "seed" in options
         self._library = ProblemLibrary.open(problems, root=Path.cwd())
         self._library_lock = threading.Lock()
+        if device is not None and executor is None:
+            _checked("device", device)
         self._device = gpu or device or default_device()
         self._executor = executor or _open_executor(gpu, chosen)
 
@@ -292,10 +294,23 @@ def _with(options: Options, changes: dict[str, Any]) -> Options:
     if unknown:
         known = ", ".join(Options.__struct_fields__)
         raise SettingError(f"no option {min(unknown)!r}; there are {known}")
+    for name, value in changes.items():
+        if value is not None and name in values.OF_OPTIONS:
+            _checked(name, str(value))
     try:
         return Options.from_builtins(builtins)
     except msgspec.ValidationError as error:
         raise SettingError(str(error)) from None
+
+
+def _checked(name: str, value: str) -> None:
+    try:
+        values.OF_OPTIONS[name](value)
+    except ValueError as error:
+        message = f"{name}: {error}"
+    else:
+        return
+    raise SettingError(message)
 
 
 def _named(kernel: KernelLike, index: int) -> KernelLike:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 GPUS = (
     "T4",
@@ -153,3 +153,23 @@ def _finite(value: str, wanted: str, whole: str | None = None) -> float:
     if not math.isfinite(number):
         raise ValueError(f"expected {wanted}, got '{whole or value}'")
     return number
+
+
+OF_OPTIONS: Mapping[str, Callable[[str], object]] = {
+    "device": device,
+    "precision": choice("fp32", "fp16", "bf16"),
+    "trials": count,
+    "tolerance": tolerance,
+    "baseline": choice("eager", "compile", "best"),
+    "max_time": positive,
+    "precision_target": fraction,
+    "timeout": positive,
+    "build_timeout": positive,
+    "seed": seed,
+    "cache": choice("cold", "warm"),
+    "min_speedup": positive,
+    "max_runtime": positive,
+    "max_regression": fraction,
+    "alpha": fraction,
+}
+"""What options of an evaluation are held to where no command line has read them."""

@@ -284,6 +284,20 @@ class TestWhereItRuns:
         with pytest.raises(SettingError, match="one GPU"):
             Evaluator(gpu="L40S,H100")
 
+    @pytest.mark.parametrize(
+        ("name", "value", "told"),
+        [
+            ("device", "cdua", "expected cpu, cuda or cuda:N"),
+            ("trials", 0, "expected a whole number of at least 1, got '0'"),
+            ("precision", "fp8", "expected one of fp32, fp16, bf16"),
+            ("tolerance", "lax", "expected 'default', 'kernelbench' or ATOL"),
+            ("max_time", -1.0, "expected a number above 0"),
+        ],
+    )
+    def test_what_the_command_line_refuses_is_refused_here(self, name, value, told):
+        with pytest.raises(SettingError, match=f"{name}: {told}"):
+            Evaluator(**{name: value})
+
     def test_gpus_and_devices_exclude_each_other(self):
         with pytest.raises(SettingError, match="drop it or gpu"):
             Evaluator(gpu="L40S", device="cpu")
