@@ -247,8 +247,17 @@ def _complete(
     found["storage"] = config.rootpath / found["storage"]
     if found["record_file"] is not None:
         found["record_file"] = config.rootpath / found["record_file"]
+    if "problems" in command_line:
+        root = config.rootpath
+        found["problems"] = tuple(_typed(one, base, root) for one in found["problems"])
     for name in ("json", "html", "github_comment"):
         found[name] = None if found[name] is None else base / found[name]
+
+
+def _typed(source: str, here: Path, root: Path) -> str:
+    """A path as it was typed, in a directory below the root, where it is none there."""
+    known = (root / source).exists() or not (here / source).exists()
+    return source if known else str((here / source).resolve())
 
 
 def _take_home(

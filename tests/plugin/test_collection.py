@@ -243,3 +243,15 @@ def test_loading_the_plugin_loads_little(pytester):
     )
     result = pytester.run(sys.executable, path)
     assert result.outlines == ["[]"]
+
+
+def test_a_folder_of_problems_is_found_from_where_pytest_is_started(
+    kernels, monkeypatch
+):
+    kernels.pytester.makeini("[pytest]")
+    kernels.add("deep/a", problem="mine")
+    folder = kernels.pytester.path / "deep" / "problems"
+    folder.mkdir()
+    (folder / "mine.py").write_text("class Model: ...\ndef get_inputs(): return []\n")
+    monkeypatch.chdir(folder.parent)
+    kernels.run("--kb-problems=problems", "a_kernel.py").assert_outcomes(passed=1)
