@@ -153,8 +153,9 @@ class BuildCache:
     def _opened(self, key: str) -> IO[str]:
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            if self._root.stat().st_uid != os.getuid():
-                raise ExecutorError(f"{self._root} belongs to another user")
+            for place in (self._root.parent, self._root):  # audits lie beside builds
+                if place.lstat().st_uid != os.getuid():
+                    raise ExecutorError(f"{place} belongs to another user")
             return (self._root / f"{key}.lock").open("a+")
         except OSError as error:
             raise ExecutorError(f"cannot write the build cache: {error}") from None

@@ -69,8 +69,15 @@ class Lease:
 
 
 def lease_path(device: str) -> Path:
+    """Where the lock of a device is.
+
+    Raises:
+        ExecutorError: somebody else has made the directory, and could take every turn.
+    """
     directory = Path(tempfile.gettempdir()) / f"pytest-kernelbench-{os.getuid()}"
     directory.mkdir(mode=0o700, exist_ok=True)
+    if directory.lstat().st_uid != os.getuid():
+        raise ExecutorError(f"{directory} belongs to another user: remove it")
     return directory / f"{device}.lease"
 
 

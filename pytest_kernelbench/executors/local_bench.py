@@ -46,6 +46,7 @@ class LocalBench:
         bridge: Bridge,
         room: BuildRoom,
     ) -> None:
+        lease = lease_path(gpu.uuid if gpu else "cpu")  # before anything is started
         self.device_kind = "cuda" if gpu else "cpu"
         self.telemetry = telemetry_of(gpu.uuid) if gpu else None
         self.builds = BuildCache(build_root, gpu.capability if gpu else "")
@@ -68,7 +69,7 @@ class LocalBench:
         self._starting: Worker | None = self._started_oracle()
         self._places = Places(
             _GPU_PLACES if gpu else 1,
-            lease_path(gpu.uuid if gpu else "cpu"),
+            lease,
             self._running_oracle,
             self.launcher.running,
         )

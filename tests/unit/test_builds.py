@@ -6,6 +6,7 @@ import fcntl
 import importlib.metadata
 import itertools
 import os
+import tempfile
 import threading
 from pathlib import Path
 
@@ -13,9 +14,13 @@ import pytest
 
 from pytest_kernelbench.engine.builds import BuildCache, default_cache_root, evict
 from pytest_kernelbench.engine.launcher import give_to
+from pytest_kernelbench.engine.lease import lease_path
 from pytest_kernelbench.errors import ExecutorError
 from pytest_kernelbench.model import EvalRequest, Kernel, Options, Problem
 
+as_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root gives files to others"
+)
 SEEDS = map(str, itertools.count())
 PROBLEM = Problem(id="p/1", name="p", source="", origin="p.py")
 
@@ -303,7 +308,7 @@ def test_a_failed_build_leaves_nothing(cache):
     assert not directory.path.exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+@as_root
 def test_what_a_kernel_has_linked_to_is_not_given_to_the_next(tmp_path):
     (tmp_path / "secret").touch()
     build = tmp_path / "build"
@@ -313,3 +318,25 @@ def test_what_a_kernel_has_linked_to_is_not_given_to_the_next(tmp_path):
     give_to(61_000, build)
     assert (build / "own").stat().st_uid == build.stat().st_uid == 61_000
     assert (tmp_path / "secret").stat().st_uid == 0
+
+
+@as_root
+@pytest.mark.parametrize("place", ["cache", "cache/builds"])
+def test_a_cache_that_somebody_else_has_made_is_not_used(tmp_path, place):
+    (tmp_path / "cache" / "builds").mkdir(parents=True)
+    os.chown(tmp_path / place, 61_000, 61_000)
+    builds = BuildCache(tmp_path / "cache" / "builds")
+    with (
+        pytest.raises(ExecutorError, match="belongs to another user"),
+        builds.directory(request(), next(SEEDS)),
+    ):
+        pass
+
+
+@as_root
+def test_a_lock_that_somebody_else_has_made_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert lease_path("cpu").parent.stat().st_uid == 0
+    os.chown(lease_path("cpu").parent, 61_000, 61_000)
+    with pytest.raises(ExecutorError, match="belongs to another user"):
+        lease_path("cpu")
