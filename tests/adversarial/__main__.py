@@ -7,6 +7,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from pytest_kernelbench.engine.trees import remove
+
 from . import corpus
 from .runner import Arena, quiet_environment, run_alone
 
@@ -23,12 +25,13 @@ def main() -> None:
     if options.alone:
         run_alone(options.alone, options.device, options.cache)
         return
-    with tempfile.TemporaryDirectory() as cache:
-        arena = Arena(options.device, Path(cache))
-        try:
-            _print_table(arena, options.only)
-        finally:
-            arena.close()
+    cache = Path(tempfile.mkdtemp())
+    arena = Arena(options.device, cache)
+    try:
+        _print_table(arena, options.only)
+    finally:
+        arena.close()
+        remove(cache)  # deeper than the standard library can walk
 
 
 def _print_table(arena: Arena, only: list[str]) -> None:
