@@ -12,6 +12,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 from pytest_kernelbench.engine.audits import SpoiltAuditError
 from pytest_kernelbench.engine.base import Base, request_of_base
@@ -46,6 +47,11 @@ _MAX_LOG = 16_000
 class DisturbedError(Exception):
     """Others at the same device or machine may have decided what happened."""
 
+    def __init__(self, error: Exception) -> None:
+        super().__init__(first_line(str(error)))
+        self.suspected = isinstance(error, KernelFault) and error.doubtful
+        """Whether the clocks disagreed."""
+
 
 def evaluate(request: EvalRequest, bench: Bench) -> EvalResult:
     """Judge one kernel.
@@ -68,8 +74,7 @@ def evaluate(request: EvalRequest, bench: Bench) -> EvalResult:
             if isinstance(error, SpoiltAuditError):
                 bench.audit(asked)  # and keeps what is found
             second = _Evaluation(asked, bench, next(times), alone=True, sure=True)
-            second.note(f"evaluated twice, the second time alone: {error}")
-            return second.run()
+            return second.after(error).run()
 
     return beside_base(request, once)
 
@@ -84,6 +89,7 @@ class _Evaluation:
         self, request: EvalRequest, bench: Bench, again: int, *, alone: bool, sure: bool
     ) -> None:
         self._sure = sure
+        self._suspected = False
         self._request = request
         self._options: Options = request.options
         self._bench = bench
@@ -93,8 +99,11 @@ class _Evaluation:
         self._isolation: Isolation | None = None
         self._base: Base | None = None
 
-    def note(self, text: str) -> None:
-        self._findings.note(text)
+    def after(self, error: Exception) -> Self:
+        """Say why this is not the first time, and look more closely."""
+        self._findings.note(f"evaluated twice, the second time alone: {error}")
+        self._suspected = isinstance(error, DisturbedError) and error.suspected
+        return self
 
     def run(self) -> EvalResult:
         started = time.monotonic()
@@ -155,9 +164,9 @@ class _Evaluation:
                     self._judge(pairing, contract, build)
             except (KernelFault, OracleMemoryError, ExecutorError) as error:
                 if not place.alone and (place.disturbed or _may_be_others(error)):
-                    raise DisturbedError(first_line(str(error))) from None
+                    raise DisturbedError(error) from None
                 if not self._sure and isinstance(error, KernelFault) and error.doubtful:
-                    raise DisturbedError(first_line(str(error))) from None
+                    raise DisturbedError(error) from None
                 if isinstance(error, OracleKilledError):
                     reason = "the process that judges it was killed while it ran"
                     raise KernelFault(Verdict.CRASH, reason) from None
@@ -239,6 +248,7 @@ class _Evaluation:
             findings=self._findings,
             budget=TimeBudget(self._options.timeout),
             audits=self._bench.audits,
+            suspected=self._suspected,
         )
 
     def _judge(

@@ -150,6 +150,8 @@ class Pairing:
     findings: Findings
     budget: TimeBudget
     audits: AuditCache
+    suspected: bool = False
+    """Whether an evaluation before this one gave reason to doubt the kernel's clock."""
     side: str = "kernel"
     """What the oracle calls this candidate: two may be attached to it."""
 

@@ -87,6 +87,8 @@ class DeviceProtocol:
         else:
             reason = sampler.disagreement()
             raise KernelFault(Verdict.INTEGRITY, reason, doubtful=True)
+        if self._pairing.suspected and sampler.contradicted():
+            raise KernelFault(Verdict.INTEGRITY, sampler.disagreement())
         change = None if rival is None else rival.change()
         self._require_idle_device(sampler)
         traffic = require_possible(
@@ -97,7 +99,7 @@ class DeviceProtocol:
         )
         self._remark(sampler)
         self._findings.timing = {
-            "runtime": summarize(sampler.kernel_seconds),
+            "runtime": summarize(sampler.runtimes()),
             "baseline": Baseline(
                 kind=self._baseline_kind, runtime=summarize(sampler.baseline_seconds)
             ),

@@ -135,9 +135,29 @@ class Sampler:
         hidden, error, _ = self._hidden()
         if interval.value <= _TAKEN_ON_TRUST and hidden <= error:
             return interval
-        longest = self.kernel_median() + max(0.0, hidden) + error
-        borne_out = self.baseline_median() / longest
-        return msgspec.structs.replace(interval, low=min(interval.low, borne_out))
+        claimed = self.kernel_median()
+        borne_out = self.baseline_median() / (claimed + max(0.0, hidden) + error)
+        return msgspec.structs.replace(
+            interval,
+            value=interval.value * claimed / (claimed + self.contradicted()),
+            low=min(interval.low, borne_out),
+        )
+
+    def contradicted(self) -> float:
+        """Seconds per call that the outer clock sees and the kernel's own does not.
+
+        At two standard errors, beyond what honest kernels differ by: enough to believe
+        the outer clock, where it is too little to accuse the kernel.
+        """
+        hidden, error, slack = self._hidden()
+        excess = hidden - slack
+        doubted = max(error / 2, _CLOCK_SHARE * self.kernel_median())
+        return excess if excess > doubted else 0.0
+
+    def runtimes(self) -> list[float]:
+        """Seconds of each of the kernel's calls, as far as its claims can be believed."""
+        contradicted = self.contradicted()
+        return [seconds + contradicted for seconds in self.kernel_seconds]
 
     @property
     def log_ratios(self) -> list[float]:
@@ -208,7 +228,13 @@ class Sampler:
         """What these samples cannot tell."""
         found = []
         _, resolution = self.hidden_seconds()
-        if resolution > 0.5 * self.kernel_median():
+        contradicted = self.contradicted()
+        if contradicted:
+            found.append(
+                f"the outer clock sees {contradicted * 1e6:.0f} us more per call than "
+                "the kernel's own process: the runtime is the outer clock's"
+            )
+        elif resolution > 0.5 * self.kernel_median():
             found.append(
                 "too short for the outer clock: "
                 "the runtime rests on what the kernel's own process measured"

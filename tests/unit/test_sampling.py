@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
+import statistics
 
 import pytest
 
@@ -94,6 +96,44 @@ class TestHiddenTime:
 
     def test_of_a_long_call_is_resolved(self):
         assert filled(bursts(1e-3), bursts(1e-3)).limits() == []
+
+
+class TestAClaimThatTheOuterClockContradicts:
+    """By too little to accuse the kernel: the machine is busy."""
+
+    CLAIMED, TRUE = 1e-6, 224e-6
+
+    @pytest.fixture
+    def doubted(self):
+        random_ = random.Random(11)
+
+        def noisy(claimed: float | None) -> list[Measured]:
+            lengths = [*range(1, 17)] * 2
+            made = [burst(random_, n, self.TRUE, claimed=claimed) for n in lengths]
+            return [
+                dataclasses.replace(one, wall=one.wall + abs(random_.gauss(0, 2e-3)))
+                for one in made
+            ]
+
+        return filled(noisy(self.CLAIMED), noisy(None))
+
+    def test_is_no_reason_to_accuse(self, doubted):
+        assert doubted.clocks_agree()
+
+    def test_is_not_believed(self, doubted):
+        assert doubted.contradicted() > self.TRUE / 3
+        assert statistics.median(doubted.runtimes()) > self.TRUE / 3
+        assert doubted.speedup().low < 1 < doubted.speedup().value < 3
+
+    def test_is_told(self, doubted):
+        (limit,) = doubted.limits()
+        assert "more per call than the kernel's own process" in limit
+
+    @pytest.mark.parametrize("times", [0.05, 0.25, 1.0])
+    def test_is_not_seen_in_honest_kernels(self, times):
+        made = filled(bursts(times * 1e-3), bursts(1e-3))
+        assert made.contradicted() == 0.0
+        assert made.runtimes() == made.kernel_seconds
 
 
 class TestTheSampler:
