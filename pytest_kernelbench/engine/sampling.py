@@ -106,7 +106,8 @@ class Sampler:
             return False
         if self._clock() - self._started > self._options.max_time:
             return True
-        return may_stop(self.log_ratios, self._systematic_share(), self._options)
+        enough = may_stop(self.log_ratios, self._systematic_share(), self._options)
+        return enough and self.is_settled()
 
     def is_spent(self) -> bool:
         """Whether no more pair is affordable, whatever there is to be known."""
@@ -146,13 +147,21 @@ class Sampler:
     def contradicted(self) -> float:
         """Seconds per call that the outer clock sees and the kernel's own does not.
 
-        At two standard errors, beyond what honest kernels differ by: enough to believe
-        the outer clock, where it is too little to accuse the kernel.
+        Beyond what honest kernels differ by, and for a small claim at two standard
+        errors: enough to believe the outer clock, where it is too little to accuse the
+        kernel. A large claim is not taken on the kernel's word at all.
         """
         hidden, error, slack = self._hidden()
         excess = hidden - slack
-        doubted = max(error / 2, _CLOCK_SHARE * self.kernel_median())
+        claimed = self.kernel_median()
+        doubted = _CLOCK_SHARE * claimed
+        if self.baseline_median() <= _TAKEN_ON_TRUST * claimed:
+            doubted = max(doubted, error / 2)
         return excess if excess > doubted else 0.0
+
+    def is_settled(self) -> bool:
+        """Whether the outer clock either bears the kernel's own out or convicts it."""
+        return not self.contradicted() or not self.clocks_agree()
 
     def runtimes(self) -> list[float]:
         """Seconds of each of the kernel's calls, as far as its claims can be believed."""
