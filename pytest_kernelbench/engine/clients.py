@@ -95,11 +95,12 @@ class OracleClient:
         self, timeout: float, descriptors: tuple[int, ...], message: Message
     ) -> Message:
         process, worker = self._process, self._process.worker
-        was_usable, process.usable = process.usable, False
+        answered = False
         try:
             worker.wake()
             worker.channel.send({**message, "session": self._session}, descriptors)
             reply = worker.channel.receive(timeout + _ORACLE_GRACE)
+            answered = True
         except ChannelTimeout:
             raise ProblemError(
                 "the problem's own code does not come to an end"
@@ -108,7 +109,10 @@ class OracleClient:
             if worker.was_killed():
                 raise OracleKilledError("the oracle process was killed") from None
             raise ExecutorError(f"the oracle process was lost: {error}") from None
-        process.usable = was_usable and reply.get("sound", True)
+        finally:
+            # Not before: others look at it while an answer is on its way.
+            process.usable = process.usable and answered
+        process.usable = process.usable and reply.get("sound", True)
         if reply.get("failed") == "problem":
             raise ProblemError(first_line(reply["message"]))
         if reply.get("failed") == "memory":
