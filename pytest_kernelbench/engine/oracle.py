@@ -52,7 +52,9 @@ class Oracle:
 
     def _answer(self, message: Message) -> Message:
         name, do = message.pop("session"), message.pop("do")
-        session = self._sessions.setdefault(name, Session(self._device))
+        if name not in self._sessions:  # making one waits for the device
+            self._sessions[name] = Session(self._device)
+        session = self._sessions[name]
         descriptors = self._channel.take_descriptors()
         if descriptors:
             message["descriptors"] = descriptors
