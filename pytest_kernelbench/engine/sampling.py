@@ -134,13 +134,15 @@ class Sampler:
         """
         interval = speedup_interval(self.log_ratios, self._systematic_share())
         hidden, error, _ = self._hidden()
-        if interval.value <= _TAKEN_ON_TRUST and hidden <= error:
+        contradicted = self.contradicted()
+        large = interval.value > _TAKEN_ON_TRUST
+        if not (large or contradicted or hidden > error):
             return interval
         claimed = self.kernel_median()
         borne_out = self.baseline_median() / (claimed + max(0.0, hidden) + error)
         return msgspec.structs.replace(
             interval,
-            value=interval.value * claimed / (claimed + self.contradicted()),
+            value=interval.value * claimed / (claimed + contradicted),
             low=min(interval.low, borne_out),
         )
 
@@ -155,7 +157,7 @@ class Sampler:
         excess = hidden - slack
         claimed = self.kernel_median()
         doubted = _CLOCK_SHARE * claimed
-        if self.baseline_median() <= _TAKEN_ON_TRUST * claimed:
+        if speedup_interval(self.log_ratios).value <= _TAKEN_ON_TRUST:
             doubted = max(doubted, error / 2)
         return excess if excess > doubted else 0.0
 

@@ -103,19 +103,21 @@ class TestAClaimThatTheOuterClockContradicts:
 
     CLAIMED, TRUE = 1e-6, 224e-6
 
+    def noisy(
+        self, random_: random.Random, seconds: float, claimed: float | None
+    ) -> list[Measured]:
+        lengths = [*range(1, 17)] * 2
+        made = [burst(random_, n, seconds, claimed=claimed) for n in lengths]
+        return [
+            dataclasses.replace(one, wall=one.wall + abs(random_.gauss(0, 2e-3)))
+            for one in made
+        ]
+
     @pytest.fixture
     def doubted(self):
         random_ = random.Random(11)
-
-        def noisy(claimed: float | None) -> list[Measured]:
-            lengths = [*range(1, 17)] * 2
-            made = [burst(random_, n, self.TRUE, claimed=claimed) for n in lengths]
-            return [
-                dataclasses.replace(one, wall=one.wall + abs(random_.gauss(0, 2e-3)))
-                for one in made
-            ]
-
-        return filled(noisy(self.CLAIMED), noisy(None))
+        lying = self.noisy(random_, self.TRUE, self.CLAIMED)
+        return filled(lying, self.noisy(random_, self.TRUE, None))
 
     def test_is_no_reason_to_accuse(self, doubted):
         assert doubted.clocks_agree()
@@ -124,6 +126,15 @@ class TestAClaimThatTheOuterClockContradicts:
         assert doubted.contradicted() > self.TRUE / 3
         assert statistics.median(doubted.runtimes()) > self.TRUE / 3
         assert doubted.speedup().low < 1 < doubted.speedup().value < 3
+
+    def test_lengthens_runtime_and_speedup_alike(self):
+        # A claim that is small enough to be taken on trust, if nothing spoke against it.
+        random_ = random.Random(11)
+        lying = self.noisy(random_, 6e-4, 4.2e-4)
+        made = filled(lying, self.noisy(random_, 6e-4, None))
+        assert made.contradicted() > 0
+        known = made.baseline_median() / statistics.median(made.runtimes())
+        assert made.speedup().value == pytest.approx(known, rel=0.02)
 
     def test_is_told(self, doubted):
         (limit,) = doubted.limits()
