@@ -1,11 +1,11 @@
 """How often base against head is wrong, and how small a change it finds.
 
-    python benchmarks/base_and_head.py changes [--equal 40] [--times 20] [--only "3% more"]
+    python benchmarks/base_and_head.py changes [--language cuda] [--only "3% more"]
     python benchmarks/base_and_head.py examples [--times 20]
 
-``changes`` needs a CUDA device and Triton. A softmax is compared with itself, and with
-versions that do a share of its rows once more, which costs a little less than that
-share. ``examples`` compares each of the examples with itself on the CPU, as often as
+``changes`` needs a CUDA device and nvcc or Triton. A softmax is compared with itself,
+and with versions that do a share of its rows once more, which costs a little less than
+that share. ``examples`` compares each of the examples with itself on the CPU, as often as
 asked. A comment tells base from head, so that each is built by itself. One line a
 comparison, and at the end what came of how many.
 """
@@ -37,7 +37,7 @@ from pytest_kernelbench.problems import ProblemLibrary, problem_for  # noqa: E40
 from pytest_kernelbench.problems.builtin import sized_for  # noqa: E402
 
 ALLOWED = 0.03
-MORE = (0.01, 0.03, 0.05, 0.06)
+MORE = (0.01, 0.03, 0.04, 0.06)
 
 PROBLEM = """\
 import torch
@@ -52,7 +52,7 @@ def get_inputs():
     return [torch.randn(16384, 1024)]
 """
 
-SOFTMAX = """\
+TRITON = """\
 import torch
 import triton
 import triton.language as tl
@@ -80,23 +80,76 @@ class ModelNew(torch.nn.Module):
 """
 
 
-def softmax(more: float, comment: str = "") -> str:
-    return SOFTMAX.format(more=more) + comment
+CUDA = """\
+import torch
+from torch.utils.cpp_extension import load_inline
+
+MORE = {more}
+
+source = '''
+#include <torch/extension.h>
+
+__device__ float over_block(float value, bool largest, float* shared) {{
+  for (int other = 16; other; other /= 2) {{
+    float theirs = __shfl_xor_sync(0xffffffff, value, other);
+    value = largest ? fmaxf(value, theirs) : value + theirs;
+  }}
+  if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;
+  __syncthreads();
+  value = shared[0];
+  for (int warp = 1; warp < blockDim.x / 32; ++warp)
+    value = largest ? fmaxf(value, shared[warp]) : value + shared[warp];
+  __syncthreads();
+  return value;
+}}
+
+__global__ void softmax_row(const float4* input, float4* output, int rows) {{
+  __shared__ float shared[32];
+  size_t at = (size_t)(blockIdx.x % rows) * blockDim.x + threadIdx.x;
+  float4 v = input[at];
+  float top = over_block(fmaxf(fmaxf(v.x, v.y), fmaxf(v.z, v.w)), true, shared);
+  v = {{expf(v.x - top), expf(v.y - top), expf(v.z - top), expf(v.w - top)}};
+  float total = over_block(v.x + v.y + v.z + v.w, false, shared);
+  output[at] = {{v.x / total, v.y / total, v.z / total, v.w / total}};
+}}
+
+torch::Tensor softmax(torch::Tensor x, int64_t programs) {{
+  auto y = torch::empty_like(x);
+  softmax_row<<<programs, x.size(1) / 4>>>(
+      (const float4*)x.data_ptr<float>(), (float4*)y.data_ptr<float>(), x.size(0));
+  return y;
+}}
+'''
+module = load_inline(
+    "softmax_rows",
+    "torch::Tensor softmax(torch::Tensor x, int64_t programs);",
+    source,
+    functions=["softmax"],
+)
 
 
-def changes(equal: int, times: int) -> Iterator[tuple[str, EvalRequest]]:
+class ModelNew(torch.nn.Module):
+    def forward(self, x):
+        return module.softmax(x, x.shape[0] + round(MORE * x.shape[0]))
+"""
+LANGUAGES = {"cuda": CUDA, "triton": TRITON}
+
+
+def changes(language: str, equal: int, times: int) -> Iterator[tuple[str, EvalRequest]]:
     problem = Problem(id="softmax", name="softmax", source=PROBLEM, origin="softmax")
-    cases = [("equal", softmax(0.0, "# head\n"), equal)]
-    cases += [(f"{more:.0%} more", softmax(more), times) for more in MORE]
-    for name, head, count in cases:
+    template = LANGUAGES[language]
+    base = Kernel(
+        path="base:head.py", source=template.format(more=0.0), backend=language
+    )
+    cases = [("equal", base.source + "# head\n", equal)]
+    cases += [(f"{more:.0%} more", template.format(more=more), times) for more in MORE]
+    for name, source, count in cases:
         for number in range(count):
             yield (
                 name,
                 EvalRequest(
-                    kernel=Kernel(path="head.py", source=head, backend="triton"),
-                    base=Kernel(
-                        path="base:head.py", source=softmax(0.0), backend="triton"
-                    ),
+                    kernel=Kernel(path="head.py", source=source, backend=language),
+                    base=base,
                     problem=problem,
                     device="cuda",
                     options=Options(
@@ -152,13 +205,14 @@ def told(name: str, result: EvalResult, seconds: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("changes", "examples"))
+    parser.add_argument("--language", choices=LANGUAGES, default="triton")
     parser.add_argument("--equal", type=int, default=40)
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--only", default="", help="cases that begin so")
     parser.add_argument("--seconds", type=float, default=1e9, help="begin none later")
     asked = parser.parse_args()
     requests = (
-        changes(asked.equal, asked.times)
+        changes(asked.language, asked.equal, asked.times)
         if asked.what == "changes"
         else examples(asked.times)
     )

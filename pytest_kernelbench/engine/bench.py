@@ -26,6 +26,9 @@ class Place(Protocol):
     candidates: list[Sandboxed]
     """Everything of this evaluation that others' clocks must not run beside."""
 
+    def claim(self, size: int, device_size: int) -> bool:
+        """Wait until so many bytes of the device are ours; False if they never can be."""
+
     def processes(self) -> set[int]:
         """Ids of all processes that belong on the device."""
 

@@ -143,7 +143,8 @@ def _make(torch: _Torch, place: Path) -> None:
 
 def _compile(torch: _Torch, unit: str, scratch: str) -> str:
     result = f"{scratch}/{unit}.o"
-    _run(*_cxx(torch), "-O2", "-c", str(_HERE / "bridge" / f"{unit}.cpp"), "-o", result)
+    # What runs in it is a call's worth of conversions: more optimising costs a second.
+    _run(*_cxx(torch), "-O1", "-c", str(_HERE / "bridge" / f"{unit}.cpp"), "-o", result)
     return result
 
 

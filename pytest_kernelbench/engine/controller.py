@@ -35,7 +35,7 @@ from pytest_kernelbench.engine.sandbox import (
     Sandboxed,
     private_directory,
 )
-from pytest_kernelbench.engine.setup import audited, fills_device, load_problem
+from pytest_kernelbench.engine.setup import audited, claims_memory, load_problem
 from pytest_kernelbench.engine.suspects import beside_base, not_compared
 from pytest_kernelbench.errors import ExecutorError
 from pytest_kernelbench.model import EvalRequest, EvalResult, Kernel, Options, Verdict
@@ -158,7 +158,7 @@ class _Evaluation:
                 pairing = self._pairing(candidate, place)
                 with self._findings.stage("prepare"):
                     contract = load_problem(pairing)
-                if not place.alone and fills_device(contract):
+                if not (place.alone or claims_memory(place, contract)):
                     return False
                 with _killed_at_exit(process):
                     self._judge(pairing, contract, build)

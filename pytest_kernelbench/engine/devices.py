@@ -7,7 +7,7 @@ import ctypes
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,6 +37,12 @@ class Device(Protocol):
 
     def free_bytes(self) -> int: ...
 
+    def total_bytes(self) -> int: ...
+
+    def watched_memory(self) -> Callable[[], int]:
+        """Watch it from now on; tells the most bytes that were needed at a time."""
+        return lambda: 0
+
     def is_idle(self) -> bool:
         """Whether no other process keeps the device busy right now."""
         return True
@@ -47,6 +53,10 @@ class Device(Protocol):
 
     def release(self) -> None:
         """Give cached memory back."""
+
+    def hoards(self) -> bool:
+        """Whether so much memory is cached that others could miss it."""
+        return False
 
     def make_room(self, size: int) -> None:
         """Have memory at hand from which outputs are served without the system."""
@@ -88,6 +98,9 @@ class CpuDevice(Device):
 
     def free_bytes(self) -> int:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+    def total_bytes(self) -> int:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
     def release(self) -> None:
         pass
@@ -179,8 +192,20 @@ class CudaDevice(Device):
         reusable = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
         return int(free + reusable)
 
+    def total_bytes(self) -> int:
+        return int(torch.cuda.mem_get_info()[1])
+
+    def watched_memory(self) -> Callable[[], int]:
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        return lambda: torch.cuda.max_memory_allocated() - before
+
     def release(self) -> None:
         torch.cuda.empty_cache()
+
+    def hoards(self) -> bool:
+        cached = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        return cached > self.total_bytes() // 8
 
     def make_room(self, size: int) -> None:
         pass  # torch's caching allocator keeps what it has had

@@ -203,11 +203,12 @@ def _preload() -> None:
     gc.freeze()
 
 
-def _rooms_or_reason() -> tuple[RoomMaker | None, str]:
+def _rooms_or_reason(step: Callable[[], RoomMaker]) -> RoomMaker | str:
+    """What a step towards rooms leads to, or why they cannot be had."""
     try:
-        return open_rooms(os.environ), ""
+        return step()
     except (RoomError, OSError) as error:
-        return None, f"no namespaces: {forbidden_by() or error}"
+        return f"no namespaces: {forbidden_by() or error}"
 
 
 def main() -> None:
@@ -218,13 +219,19 @@ def main() -> None:
     # Also when we have been stopped: whoever started us is gone, so must we be.
     linux.end_with_parent()
     linux.adopt_orphans()
-    rooms, no_rooms = _rooms_or_reason()  # before torch brings threads
+    # Before torch brings threads; they are tried out while it is imported.
+    rooms = _rooms_or_reason(lambda: open_rooms(os.environ))
     linux.set_dumpable(dumpable=False)  # no kernel reads or traces us
     _preload()
-    server = ForkServer(channel, rooms)
-    no_users = _reason_against_users()
-    channel.send({"no_rooms": no_rooms, "no_users": no_users or ""})
-    server.serve()
+    if not isinstance(rooms, str):
+        rooms = _rooms_or_reason(rooms.proven)
+    if isinstance(rooms, str):
+        no_users = _reason_against_users() or ""
+        channel.send({"no_rooms": rooms, "no_users": no_users})
+        ForkServer(channel, None).serve()
+    else:
+        channel.send({"no_rooms": "", "no_users": ""})
+        ForkServer(channel, rooms).serve()
 
 
 if __name__ == "__main__":

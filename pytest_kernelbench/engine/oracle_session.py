@@ -90,7 +90,9 @@ class Session:
             "slot_bytes": Layout(
                 inputs=specs["inputs"], outputs=specs["outputs"], slots=1, slack=0
             ).slot_bytes,
+            "run_bytes": reference.run_bytes,
             "free_bytes": self._device.free_bytes(),
+            "device_bytes": self._device.total_bytes(),
             "touched_bytes": sum(
                 leaf_bytes(leaf)
                 for leaf in (

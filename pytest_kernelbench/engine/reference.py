@@ -51,18 +51,22 @@ class Reference:
         self.mutated: set[int] = set()
         self.draws = False
         """Whether the model draws random numbers of its own, as dropout does."""
+        self.run_bytes = 0
+        """Of the device's memory, at most, while it ran once; 0 where nobody can tell."""
 
     def unload(self) -> None:
         sys.modules.pop(self._module, None)
 
     def probe(self, seed: int) -> tuple[list[Any], Any]:
         """Run once; notes what the problem does besides computing its output."""
+        needed = self._device.watched_memory()
         inputs = self.inputs(seed)
         leaves: list[torch.Tensor] = []
         spec_of(f"{self._name}: get_inputs", inputs, leaves)
         versions = [leaf._version for leaf in leaves]  # noqa: SLF001 - its only name
         before = self._random_states()
         output = self.run(inputs)
+        self.run_bytes = needed()
         self.draws = before != self._random_states()
         self.mutated = {
             index

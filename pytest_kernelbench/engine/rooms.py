@@ -25,7 +25,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Self
 
 from pytest_kernelbench.engine import linux
 from pytest_kernelbench.engine.channel import (
@@ -104,6 +104,23 @@ class RoomMaker:
             _end_after(lambda: _make_rooms(DescriptorChannel(theirs), needs))
         theirs.close()
         self._channel = DescriptorChannel(ours)
+        self._trial = _Trial(lambda: _try_out(self, environment))
+
+    def proven(self) -> Self:
+        """Wait until it is known whether rooms can be had, and CUDA used inside of them.
+
+        Call it once, and before anything else.
+
+        Raises:
+            RoomError: they cannot; then there is no maker of rooms any more.
+        """
+        try:
+            self._trial.require_success()
+        except RoomError:
+            self._channel.close()
+            os.waitpid(self.pid, 0)
+            raise
+        return self
 
     def make(self, root: str, own: Sequence[str], hidden: Sequence[str]) -> Room:
         """A room for one candidate.
@@ -130,37 +147,26 @@ class RoomMaker:
             raise RoomError(answer["failed"])
         return Room(answer["keeper"], DescriptorChannel(line))
 
-    def close(self) -> None:
-        self._channel.close()
-        os.waitpid(self.pid, 0)
-
 
 def open_rooms(environment: Mapping[str, str]) -> RoomMaker:
-    """Find out whether rooms can be had here, and CUDA used inside of them.
+    """Make ready to make rooms, and begin to find out whether they can be had here.
 
     Call it while this process has one thread: an ordinary user's process enters a user
-    namespace of its own for it.
+    namespace of its own for it. ``RoomMaker.proven`` says what was found.
 
     Raises:
         RoomError: they cannot.
     """
     if os.geteuid() != 0:
-        _try_apart(linux.become_own_user)
+        _Trial(linux.become_own_user).require_success()
         linux.become_own_user()
-    maker = RoomMaker(environment)
-    try:
-        with tempfile.TemporaryDirectory(prefix="kernelbench-") as root:
-            _try_out(maker.make(root, [], []), environment)
-    except BaseException:
-        maker.close()
-        raise
-    return maker
+    return RoomMaker(environment)
 
 
 def why_no_rooms(environment: Mapping[str, str]) -> str | None:
     """What keeps this user from rooms here; tried in a child."""
     try:
-        _try_apart(lambda: open_rooms(environment).close())
+        _Trial(lambda: open_rooms(environment).proven()).require_success()
     except RoomError as error:
         return f"no namespaces: {forbidden_by() or error}"
     return None
@@ -176,7 +182,7 @@ def forbidden_by() -> str | None:
     return None
 
 
-def _try_out(room: Room, environment: Mapping[str, str]) -> None:
+def _try_out(maker: RoomMaker, environment: Mapping[str, str]) -> None:
     programs = [shutil.which(name) for name in _PROGRAMS]
     cuda = bool(environment.get("CUDA_VISIBLE_DEVICES"))
 
@@ -186,14 +192,13 @@ def _try_out(room: Room, environment: Mapping[str, str]) -> None:
         if cuda:
             _require_cuda()
 
-    def go_there() -> None:
-        room.lead_children_in()
-        _try_apart(live_there)
-
-    try:
-        _try_apart(go_there)
-    finally:
-        room.end()
+    with tempfile.TemporaryDirectory(prefix="kernelbench-") as root:
+        room = maker.make(root, [], [])
+        try:
+            room.lead_children_in()
+            _Trial(live_there).require_success()
+        finally:
+            room.end()
 
 
 def _require_programs(programs: Sequence[str]) -> None:
@@ -222,30 +227,35 @@ def _require_cuda() -> None:
         raise RoomError(f"CUDA does not start in them: error {status}")
 
 
-def _try_apart(action: Callable[[], None]) -> None:
-    """Do something in a child, which it may change for ever.
+class _Trial:
+    """Something done in a child, which it may change for ever, while we go on."""
 
-    Raises:
-        RoomError: it does not work, in the words of the system.
-    """
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
+    def __init__(self, action: Callable[[], object]) -> None:
+        self._reading, writing = os.pipe()
+        self._child = os.fork()
+        if self._child == 0:
+            os.close(self._reading)
 
-        def tell() -> None:
-            try:
-                action()
-            except (OSError, RoomError) as error:
-                os.write(writing, str(error.args[-1]).encode()[:4096])
+            def tell() -> None:
+                try:
+                    action()
+                except (OSError, RoomError) as error:
+                    os.write(writing, str(error.args[-1]).encode()[:4096])
 
-        _end_after(tell)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        trouble = pipe.read().decode()
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if trouble or code:
-        raise RoomError(trouble or f"a trial ended with {code}")
+            _end_after(tell)
+        os.close(writing)
+
+    def require_success(self) -> None:
+        """Wait for its end.
+
+        Raises:
+            RoomError: it does not work, in the words of the system.
+        """
+        with os.fdopen(self._reading, "rb") as pipe:
+            trouble = pipe.read().decode()
+        code = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
+        if trouble or code:
+            raise RoomError(trouble or f"a trial ended with {code}")
 
 
 def _end_after(action: Callable[[], None]) -> NoReturn:

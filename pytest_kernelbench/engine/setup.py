@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_kernelbench.engine.audits import AuditCache
+from pytest_kernelbench.engine.bench import Place
 from pytest_kernelbench.engine.channel import Message
 from pytest_kernelbench.engine.clients import OracleClient
 from pytest_kernelbench.engine.pairing import Pairing, Seeds
@@ -22,8 +23,9 @@ from pytest_kernelbench.model import Audit, EvalRequest
 ALIGNMENT = 512
 """Bytes, as in ``tensors``, which imports torch."""
 _PRECISIONS = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
-_COPIES, _MODELS = 16, 4
-"""Of inputs, outputs and weights: fresh, shared, frozen, in float64, in between."""
+_BURSTS, _RUNS, _MODELS = 3, 4, 4
+"""How often memory is needed for the inputs and outputs of a burst (the candidate's, our
+own, fresh and frozen), for a run of the model (twice as much in float64), for weights."""
 _F_ADD_SEALS, _SEAL_SIZE = 1033, 0x1 | 0x2 | 0x4
 """From linux/fcntl.h: no shrinking, no growing, no further seals."""
 
@@ -249,10 +251,15 @@ def _covers(theirs: Any, ours: list[list[Any]]) -> bool:
     )
 
 
-def fills_device(contract: Message) -> bool:
-    """Whether a problem is too large to be at work beside others."""
-    needed = _COPIES * contract["slot_bytes"] + _MODELS * contract["state_bytes"]
-    return bool(needed > contract["free_bytes"] // 8)
+def claims_memory(place: Place, contract: Message) -> bool:
+    """Wait until a problem can be at work beside others; False if it is too large."""
+    slots, slack = _slots(contract, "cuda", alone=False)
+    needed = (
+        _BURSTS * slots * (contract["slot_bytes"] + slack)
+        + _RUNS * contract["run_bytes"]
+        + _MODELS * contract["state_bytes"]
+    )
+    return place.claim(needed, contract["device_bytes"])
 
 
 def _slots(contract: Message, device_kind: str, *, alone: bool) -> tuple[int, int]:

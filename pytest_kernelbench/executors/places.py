@@ -6,8 +6,9 @@ burst of any of them is on the clock, all the others are stopped. Work that a st
 process has launched goes on, so the clock starts only once the device is seen to be
 idle; who keeps it busy for long is ended and evaluated again, alone.
 
-Whoever may not share (the CPU, problems that fill the memory, an evaluation that was
-disturbed) waits until nobody else is there. Other sessions are kept out by a lock on a
+They claim what memory they will need, and wait where that is others'. Whoever may not
+share (the CPU, problems that need most of the memory, an evaluation that was disturbed)
+waits until nobody else is there. Other sessions are kept out by a lock on a
 file, which is let go now and then so that they get their turn.
 """
 
@@ -27,6 +28,8 @@ from pytest_kernelbench.errors import ExecutorError
 _LOCK_PAUSE = 0.05
 _LONGEST_LEASE = 30.0
 """Seconds after which other sessions get their turn."""
+_CLAIMABLE = 0.85
+"""Of a device's memory; contexts and what allocators keep take the rest."""
 _IDLE_TIMEOUT = 3.0
 """Seconds in which what a stopped kernel has launched must have ended."""
 
@@ -43,11 +46,21 @@ class Place:
         self.alone = alone
         self.disturbed = False
         """Whether others' doing has spoilt what happens here; never when alone."""
+        self.claimed = 0
+        """Bytes of the device's memory."""
         self.oracle: OracleClient
 
     def processes(self) -> set[int]:
         """Ids of all processes that belong on the device."""
         return self._places.processes() | {self.oracle.pid}
+
+    def claim(self, size: int, device_size: int) -> bool:
+        """Wait until so many bytes of the device are ours; False if they never can be.
+
+        Raises:
+            ExecutorError: the executor was closed.
+        """
+        return self._places.claim(self, size, device_size)
 
     @contextlib.contextmanager
     def foreground(self) -> Iterator[None]:
@@ -65,8 +78,8 @@ class Place:
 class Places:
     """The places at one device.
 
-    The mutable state is who has one, whether the file is locked and since when; it
-    changes under one condition.
+    The mutable state is who has one, who waits for memory, whether the file is locked
+    and since when; it changes under one condition.
     """
 
     def __init__(
@@ -82,6 +95,7 @@ class Places:
         self._running_oracle = running_oracle
         self._changed = threading.Condition()
         self._taken: list[Place] = []
+        self._claiming: list[Place] = []
         self._builders: list[Sandboxed] = []
         self._oracle: OracleProcess | None = None
         self._waiting_to_be_alone = 0
@@ -145,6 +159,26 @@ class Places:
             self._open(place)
         assert self._oracle is not None
         place.oracle = self._oracle.session()
+
+    def claim(self, place: Place, size: int, device_size: int) -> bool:
+        most = _CLAIMABLE * device_size
+        if size > most:
+            return False
+        with self._changed:
+            self._claiming.append(place)
+            try:
+                # In turn, or many small ones would keep a large one waiting.
+                while self._claiming[0] is not place or self._claimed() + size > most:
+                    self._changed.wait(timeout=1.0)
+                    self._require_open()
+            finally:
+                self._claiming.remove(place)
+                self._changed.notify_all()
+            place.claimed = size
+        return True
+
+    def _claimed(self) -> int:
+        return sum(place.claimed for place in self._taken)
 
     def _open(self, place: Place) -> None:
         """Have the device to ourselves, and an oracle; others wait for that."""

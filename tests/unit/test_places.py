@@ -193,3 +193,56 @@ def test_are_free_again_where_no_oracle_starts(tmp_path, oracle):
     with pytest.raises(ExecutorError):
         take_and_leave(places)
     take_and_leave(places)
+
+
+def claim_and_leave(places, size):
+    with take(places) as place:
+        assert place.claim(size, 100)
+
+
+def test_wait_for_memory_until_those_who_claimed_it_have_left(places):
+    with contextlib.ExitStack() as outside:
+        with take(places) as place:
+            assert place.claim(50, 100)
+            other = outside.enter_context(
+                in_background(lambda: claim_and_leave(places, 60))
+            )
+            assert not other.wait(0.2)
+        assert other.wait(SECONDS)
+
+
+def test_that_need_much_memory_are_not_kept_waiting_by_many_that_need_little(places):
+    with contextlib.ExitStack() as outside:
+        with take(places) as place:
+            assert place.claim(50, 100)
+            large = outside.enter_context(
+                in_background(lambda: claim_and_leave(places, 60))
+            )
+            assert not large.wait(0.2)
+            small = outside.enter_context(
+                in_background(lambda: claim_and_leave(places, 10))
+            )
+            assert not small.wait(0.2)
+        assert large.wait(SECONDS)
+        assert small.wait(SECONDS)
+
+
+def test_are_not_shared_by_who_needs_all_memory(places):
+    with take(places) as place:
+        assert not place.claim(99, 100)
+
+
+def test_are_waited_for_with_a_claim_no_longer_once_all_is_closed(places):
+    found = []
+
+    def wait():
+        with pytest.raises(ExecutorError) as caught:
+            claim_and_leave(places, 60)
+        found.append(str(caught.value))
+
+    with take(places) as place:
+        assert place.claim(50, 100)
+        with in_background(wait) as ended:
+            places.close()
+            assert ended.wait(SECONDS)
+    assert found == ["the executor was closed"]

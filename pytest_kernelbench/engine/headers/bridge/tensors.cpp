@@ -1,24 +1,25 @@
 // What mini/kb/aten.h asks, answered by ATen: built once per torch, against its headers.
 //
 // A kernel built with the mini headers and this library share objects by their layout:
-// a tensor is one pointer, options and scalars are the plain data checked below.
+// a tensor is one pointer, options and scalars are the plain data checked below. Operators
+// are called as their inline functions call them, whose headers take longer to read.
+#include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/bmm.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/full.h>
-#include <ATen/ops/full_like.h>
-#include <ATen/ops/matmul.h>
-#include <ATen/ops/mean.h>
-#include <ATen/ops/mm.h>
-#include <ATen/ops/ones.h>
-#include <ATen/ops/ones_like.h>
-#include <ATen/ops/sum.h>
-#include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
+#include <ATen/ops/bmm_ops.h>
+#include <ATen/ops/empty_ops.h>
+#include <ATen/ops/empty_like_ops.h>
+#include <ATen/ops/full_ops.h>
+#include <ATen/ops/full_like_ops.h>
+#include <ATen/ops/matmul_ops.h>
+#include <ATen/ops/mean_ops.h>
+#include <ATen/ops/mm_ops.h>
+#include <ATen/ops/ones_ops.h>
+#include <ATen/ops/ones_like_ops.h>
+#include <ATen/ops/sum_ops.h>
+#include <ATen/ops/zeros_ops.h>
+#include <ATen/ops/zeros_like_ops.h>
 #include <c10/core/DefaultDtype.h>
 #include <c10/util/ParallelGuard.h>
-#include <torch/csrc/autograd/variable.h>
 
 #include <memory>
 #include <sstream>
@@ -93,10 +94,9 @@ Format format_of(int8_t format) {
 template <typename Make>
 void make(void* out, const OptionsData* data, Make&& factory) {
   at::AutoDispatchBelowADInplaceOrView guard;
-  at::TensorOptions options = options_of(data);
-  new (out) Tensor(torch::autograd::make_variable(
-      factory(at::TensorOptions(options).requires_grad(std::nullopt)),
-      options.requires_grad()));
+  const at::TensorOptions options = options_of(data);
+  auto* made = new (out) Tensor(factory(options));
+  if (options.requires_grad()) made->set_requires_grad(true);
 }
 
 std::ostringstream& stream(void* message) {
@@ -235,47 +235,55 @@ KB void kb_item(const Tensor* t, int8_t dtype, void* out) {
   KB_OF_TYPE(*static_cast<type*>(out) = t->item<type>(); return)
 }
 
+#define KB_UNPACKED                                                        \
+  c10::optTypeMetaToScalarType(options.dtype_opt()), options.layout_opt(), \
+      options.device_opt(), options.pinned_memory_opt()
+#define KB_FORMAT                                            \
+  c10::impl::check_tensor_options_and_extract_memory_format( \
+      options.requires_grad(std::nullopt), format_of(format))
 KB void kb_empty(void* out, const int64_t* sizes, size_t count, const OptionsData* data,
                  int8_t format) {
   make(out, data, [&](const at::TensorOptions& options) {
-    return at::empty({sizes, count}, options, format_of(format));
+    return at::_ops::empty_memory_format::call(c10::fromIntArrayRefSlow({sizes, count}),
+                                               KB_UNPACKED, KB_FORMAT);
   });
 }
 KB void kb_zeros(void* out, const int64_t* sizes, size_t count, const OptionsData* data) {
   make(out, data, [&](const at::TensorOptions& options) {
-    return at::zeros({sizes, count}, options);
+    return at::_ops::zeros::call(c10::fromIntArrayRefSlow({sizes, count}), KB_UNPACKED);
   });
 }
 KB void kb_ones(void* out, const int64_t* sizes, size_t count, const OptionsData* data) {
   make(out, data, [&](const at::TensorOptions& options) {
-    return at::ones({sizes, count}, options);
+    return at::_ops::ones::call(c10::fromIntArrayRefSlow({sizes, count}), KB_UNPACKED);
   });
 }
 KB void kb_full(void* out, const int64_t* sizes, size_t count, const ScalarData* value,
                 const OptionsData* data) {
   make(out, data, [&](const at::TensorOptions& options) {
-    return at::full({sizes, count}, scalar_of(value), options);
+    return at::_ops::full::call(c10::fromIntArrayRefSlow({sizes, count}),
+                                scalar_of(value), KB_UNPACKED);
   });
 }
 KB void kb_empty_like(void* out, const Tensor* t, const OptionsData* data, int8_t format) {
   make(out, data, [&](const at::TensorOptions& options) {
-    return at::empty_like(*t, options, format_of(format));
+    return at::_ops::empty_like::call(*t, KB_UNPACKED, KB_FORMAT);
   });
 }
 KB void kb_zeros_like(void* out, const Tensor* t, const OptionsData* data, int8_t format) {
   make(out, data, [&](const at::TensorOptions& options) {
-    return at::zeros_like(*t, options, format_of(format));
+    return at::_ops::zeros_like::call(*t, KB_UNPACKED, KB_FORMAT);
   });
 }
 KB void kb_ones_like(void* out, const Tensor* t, const OptionsData* data, int8_t format) {
   make(out, data, [&](const at::TensorOptions& options) {
-    return at::ones_like(*t, options, format_of(format));
+    return at::_ops::ones_like::call(*t, KB_UNPACKED, KB_FORMAT);
   });
 }
 KB void kb_full_like(void* out, const Tensor* t, const ScalarData* value,
                      const OptionsData* data, int8_t format) {
   make(out, data, [&](const at::TensorOptions& options) {
-    return at::full_like(*t, scalar_of(value), options, format_of(format));
+    return at::_ops::full_like::call(*t, scalar_of(value), KB_UNPACKED, KB_FORMAT);
   });
 }
 
@@ -326,18 +334,18 @@ KB void kb_narrow(void* out, const Tensor* t, int64_t dim, int64_t start, int64_
 KB void kb_flatten(void* out, const Tensor* t, int64_t start, int64_t end)
     KB_RESULT(t->flatten(start, end))
 KB void kb_matmul(void* out, const Tensor* t, const Tensor* other)
-    KB_RESULT(at::matmul(*t, *other))
-KB void kb_mm(void* out, const Tensor* t, const Tensor* other) KB_RESULT(at::mm(*t, *other))
+    KB_RESULT(at::_ops::matmul::call(*t, *other))
+KB void kb_mm(void* out, const Tensor* t, const Tensor* other) KB_RESULT(at::_ops::mm::call(*t, *other))
 KB void kb_bmm(void* out, const Tensor* t, const Tensor* other)
-    KB_RESULT(at::bmm(*t, *other))
+    KB_RESULT(at::_ops::bmm::call(*t, *other))
 std::optional<at::ScalarType> dtype_of(int8_t dtype) {
   if (dtype == -1) return std::nullopt;
   return static_cast<at::ScalarType>(dtype);
 }
 KB void kb_sum(void* out, const Tensor* t, int8_t dtype)
-    KB_RESULT(at::sum(*t, dtype_of(dtype)))
+    KB_RESULT(at::_ops::sum::call(*t, dtype_of(dtype)))
 KB void kb_mean(void* out, const Tensor* t, int8_t dtype)
-    KB_RESULT(at::mean(*t, dtype_of(dtype)))
+    KB_RESULT(at::_ops::mean::call(*t, dtype_of(dtype)))
 KB void kb_copy(const Tensor* t, const Tensor* source, bool non_blocking) {
   t->copy_(*source, non_blocking);
 }
