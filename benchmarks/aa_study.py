@@ -1,16 +1,18 @@
 """Equal kernels, and kernels that are slower by a known share: what is said of them?
 
-    python benchmarks/aa_study.py [--evaluations 1000] [--slowed 20] [--share 0.02]
+    python benchmarks/aa_study.py [--evaluations 1000] [--slowed 20] [--seconds 600]
 
 Equal kernels: how often the 95 % interval holds 1.0, and how many are called SLOW
 against a threshold of 1.0 at the default chance of 1 % per run. Slowed kernels: how
-many are called SLOW, with what was measured of the slowdown.
+many are called SLOW, with what was measured of the slowdown. After so many seconds the
+equal ones are cut short. All GPUs that are visible take part.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import math
 import statistics
 import sys
 import time
@@ -30,14 +32,19 @@ _LAUNCH = 2e-6
 _SLOWED = ("softmax 4096", "relu 64M", "matmul 4096")
 
 
-def equals(evaluator: Evaluator, count: int) -> dict[str, list[EvalResult]]:
+def equals(
+    evaluator: Evaluator, count: int, limit: float
+) -> dict[str, list[EvalResult]]:
     pairs = [(equal(name, number), problem(name)) for name, number in numbered(count)]
     results = evaluator.evaluate_many(
         pairs, min_speedup=1.0, alpha=_ALPHA / count, ordered=True
     )
     found = collections.defaultdict(list)
+    started = time.perf_counter()
     for (name, _), result in zip(numbered(count), results, strict=True):
         found[name].append(result)
+        if time.perf_counter() - started > limit:
+            break
     return found
 
 
@@ -89,14 +96,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = argparse.ArgumentParser(description="What is said of equal kernels.")
     words.add_argument("--evaluations", type=int, default=1000)
     words.add_argument("--slowed", type=int, default=20)
+    words.add_argument("--seconds", type=float, default=math.inf)
     words.add_argument("--share", type=float, default=0.02)
     chosen = words.parse_args(arguments)
     with Evaluator(device="cuda") as evaluator:
         started = time.perf_counter()
-        found = equals(evaluator, chosen.evaluations)
+        found = equals(evaluator, chosen.evaluations, chosen.seconds)
         seconds = time.perf_counter() - started
         _print_equals({name: found[name] for name in ENTRIES if found[name]})
-        print(f"{chosen.evaluations / seconds * 60:.0f} a minute", flush=True)
+        count = sum(map(len, found.values()))
+        print(f"{count / seconds * 60:.0f} a minute", flush=True)
         known = {
             name: statistics.median(r.runtime.median for r in results if r.runtime)
             for name, results in found.items()

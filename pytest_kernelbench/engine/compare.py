@@ -77,20 +77,20 @@ class Comparison:
     """At the element whose error is largest compared with what it is allowed."""
     vague: bool = False
     """The problem's own error is as large as its output."""
-    _worst: float = -1.0
+    _ratio: float = -1.0
 
     @property
     def passed(self) -> bool:
         return self.mismatched == 0 and self.nonfinite == 0
 
-    def add(self, error: torch.Tensor, allowed: torch.Tensor) -> None:
-        self.mismatched += int((error > allowed).sum())
-        self.max_error = max(self.max_error, float(error.max()))
-        ratio = error / allowed.clamp_min(torch.finfo(allowed.dtype).tiny)
-        worst, index = ratio.flatten().max(dim=0)
-        if float(worst) > self._worst:
-            self._worst = float(worst)
-            self.allowed = float(allowed.expand_as(error).flatten()[index])
+    def add(
+        self, mismatched: float, max_error: float, ratio: float, allowed: float
+    ) -> None:
+        """Take in a part; what they are, ``_worst`` says."""
+        self.mismatched += int(mismatched)
+        self.max_error = max(self.max_error, max_error)
+        if ratio > self._ratio:
+            self._ratio, self.allowed = ratio, allowed
 
 
 def compare(
@@ -152,16 +152,32 @@ def _compare_finite_rows(
     scale = _largest_in_rows(truth)
     own = _largest_in_rows(_difference(reference, truth))
     error = _largest_in_rows(_difference(output, truth))
-    worst = torch.stack((scale, own, error)).amax(dim=1)
-    if not bool(worst.isfinite().all()):
-        return False
+    finite = (scale + own + error).isfinite().all()
     scale = scale.clamp_min(_MIN_SCALE * largest)
     allowed, vague = _allowed(scale, own, largest, output.dtype)
-    if bool((error > allowed).any()):
+    *worst, is_vague, is_finite = _numbers(*_worst(error, allowed), vague, finite)
+    mismatched = worst[0]
+    if mismatched or not is_finite:
         return False
-    result.vague = result.vague or vague
-    result.add(error, allowed)
+    result.vague = result.vague or bool(is_vague)
+    result.add(*worst)
     return True
+
+
+def _worst(error: torch.Tensor, allowed: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """How many errors are not allowed, the largest, and the one that comes closest.
+
+    Of that one, its ratio to what is allowed, and what is allowed.
+    """
+    ratios = (error / allowed.clamp_min(torch.finfo(allowed.dtype).tiny)).flatten()
+    ratio, index = ratios.max(dim=0)
+    there = allowed.expand_as(error).take(index)
+    return (error > allowed).sum(), error.max(), ratio, there
+
+
+def _numbers(*values: torch.Tensor) -> list[float]:
+    """Of tensors with one element each; a GPU is waited for once."""
+    return torch.stack([value.double() for value in values]).tolist()
 
 
 def _difference(values: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
@@ -179,12 +195,13 @@ def _largest_in_rows(values: torch.Tensor) -> torch.Tensor:
 
 def _allowed(
     scale: torch.Tensor, own: torch.Tensor, largest: float, dtype: torch.dtype
-) -> tuple[torch.Tensor, bool]:
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The error allowed in each row, and whether the problem's own is as large."""
     allowance = own * _BASELINE_MULTIPLE
-    vague = float(own.max()) > _VAGUE * largest
-    if not vague:  # nobody can be held to digits that PyTorch has not
-        allowance = allowance.clamp_max(_CAP[dtype] * largest)
+    vague = own.max() > _VAGUE * largest
+    # Nobody can be held to digits that PyTorch has not.
+    capped = allowance.clamp_max(_CAP[dtype] * largest)
+    allowance = torch.where(vague, allowance, capped)
     return torch.maximum(_FLOOR[dtype] * scale, allowance), vague
 
 
@@ -210,15 +227,16 @@ def _compare_rows(
     error = torch.where(judged, (output.double() - wide_truth).abs(), 0.0)
     if tolerance.absolute is not None:
         allowed = tolerance.absolute + tolerance.relative * wide_truth.abs()
-        result.add(error, allowed)
+        result.add(*_numbers(*_worst(error, allowed)))
         return
     scale = wide_truth.abs().amax(dim=1, keepdim=True)
     scale = scale.clamp_min(_MIN_SCALE * largest)
     own = torch.where(judged, (reference.double() - wide_truth).abs(), 0.0)
     own = own.amax(dim=1, keepdim=True)
     allowed, vague = _allowed(scale, own, largest, dtype)
-    result.vague = result.vague or vague
-    result.add(error, allowed)
+    *worst, is_vague = _numbers(*_worst(error, allowed), vague)
+    result.vague = result.vague or bool(is_vague)
+    result.add(*worst)
 
 
 def _as_real(tensor: torch.Tensor) -> torch.Tensor:

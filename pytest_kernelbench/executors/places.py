@@ -30,6 +30,8 @@ _LONGEST_LEASE = 30.0
 """Seconds after which other sessions get their turn."""
 _CLAIMABLE = 0.85
 """Of a device's memory; contexts and what allocators keep take the rest."""
+_PATIENCE = 10.0
+"""Seconds that one who waits for memory lets others pass who need less."""
 _IDLE_TIMEOUT = 3.0
 """Seconds in which what a stopped kernel has launched must have ended."""
 
@@ -95,7 +97,7 @@ class Places:
         self._running_oracle = running_oracle
         self._changed = threading.Condition()
         self._taken: list[Place] = []
-        self._claiming: list[Place] = []
+        self._claiming: dict[Place, float] = {}
         self._builders: list[Sandboxed] = []
         self._oracle: OracleProcess | None = None
         self._waiting_to_be_alone = 0
@@ -165,20 +167,24 @@ class Places:
         if size > most:
             return False
         with self._changed:
-            self._claiming.append(place)
+            self._claiming[place] = time.monotonic()
             try:
-                # In turn, or many small ones would keep a large one waiting.
-                while self._claiming[0] is not place or self._claimed() + size > most:
+                while self._claimed() + size > most or not self._may_claim(place):
                     self._changed.wait(timeout=1.0)
                     self._require_open()
             finally:
-                self._claiming.remove(place)
+                del self._claiming[place]
                 self._changed.notify_all()
             place.claimed = size
         return True
 
     def _claimed(self) -> int:
         return sum(place.claimed for place in self._taken)
+
+    def _may_claim(self, place: Place) -> bool:
+        """Small ones may pass a large one, but not for ever."""
+        first, since = next(iter(self._claiming.items()))
+        return place is first or time.monotonic() - since < _PATIENCE
 
     def _open(self, place: Place) -> None:
         """Have the device to ourselves, and an oracle; others wait for that."""

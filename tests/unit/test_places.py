@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from pytest_kernelbench.errors import ExecutorError
+from pytest_kernelbench.executors import places as places_module
 from pytest_kernelbench.executors.places import Places
 
 SECONDS = 20
@@ -211,7 +212,11 @@ def test_wait_for_memory_until_those_who_claimed_it_have_left(places):
         assert other.wait(SECONDS)
 
 
-def test_that_need_much_memory_are_not_kept_waiting_by_many_that_need_little(places):
+@pytest.mark.parametrize("patience", [0.0, 60.0])
+def test_that_need_little_pass_one_that_needs_much_but_not_for_ever(
+    places, patience, monkeypatch
+):
+    monkeypatch.setattr(places_module, "_PATIENCE", patience)
     with contextlib.ExitStack() as outside:
         with take(places) as place:
             assert place.claim(50, 100)
@@ -222,7 +227,8 @@ def test_that_need_much_memory_are_not_kept_waiting_by_many_that_need_little(pla
             small = outside.enter_context(
                 in_background(lambda: claim_and_leave(places, 10))
             )
-            assert not small.wait(0.2)
+            assert small.wait(0.2 if patience == 0 else SECONDS) is (patience > 0)
+            assert not large.is_set()
         assert large.wait(SECONDS)
         assert small.wait(SECONDS)
 
