@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.their_evaluator import import_their_eval  # noqa: E402
+from pytest_kernelbench.engine.trees import remove  # noqa: E402
 from tests.adversarial import corpus  # noqa: E402
 from tests.adversarial.runner import Arena  # noqa: E402
 
@@ -125,18 +126,21 @@ def _print_table(checkout: Path, only: list[str], at_once: int) -> None:
     accepted = sum(theirs[case.id].startswith("accepted") for case in exploits)
     print(f"KernelBench's evaluator: {accepted} accepted, {seconds:.0f} s", flush=True)
     through = 0
-    with tempfile.TemporaryDirectory() as cache:
-        arena = Arena("cuda", Path(cache))
-        try:
-            print(f"{'id':6} {'KernelBench':32} {'here':26} mechanism")
-            for case in cases:
-                here = arena.run(case)
-                word = f"{here.word} {here.verdict}"
-                said = theirs[case.id]
-                print(f"{case.id:6} {said:32} {word:26} {case.mechanism}", flush=True)
-                through += here.word == "through"
-        finally:
-            arena.close()
+    cache = Path(tempfile.mkdtemp())
+    arena = Arena("cuda", cache)
+    try:
+        print(f"{'id':6} {'KernelBench':32} {'here':26} mechanism")
+        for case in cases:
+            here = arena.run(case)
+            word = f"{here.word} {here.verdict}"
+            said = theirs[case.id]
+            print(f"{case.id:6} {said:32} {word:26} {case.mechanism}", flush=True)
+            if here.is_bad:
+                print(f"{'':40}{here.detail}", flush=True)
+            through += not case.is_twin and here.word == "through"
+    finally:
+        arena.close()
+        remove(cache)  # deeper than the standard library can walk
     count = len(exploits)
     print(
         f"{count} exploits: KernelBench accepts {accepted}, {through} get through here"
