@@ -61,11 +61,16 @@ def _evaluate_one(checkout: Path, case: corpus.Case, answer: Path) -> None:
 
 
 def _theirs(checkout: Path, case: corpus.Case) -> str:
-    with tempfile.TemporaryDirectory() as folder:
+    # A home of its own: the next would not start with what some of these leave there.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         answer = Path(folder, "answer.json")
-        program = [sys.executable, __file__, str(checkout), "--one", case.id]
+        where = str(checkout.resolve())
+        program = [sys.executable, str(Path(__file__).resolve()), where]
+        program += ["--one", case.id]
         process = subprocess.Popen(
             [*program, "--answer", str(answer)],
+            cwd=folder,
+            env={**os.environ, "HOME": folder, "TMPDIR": folder},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

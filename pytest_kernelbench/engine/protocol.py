@@ -73,7 +73,8 @@ class DeviceProtocol:
             self._pairing.budget,
             self._pairing.clock,
         )
-        self._round(sampler, rival)  # settles clocks and tells how long a call takes
+        while not sampler.is_warm:
+            self._round(sampler, rival)
         self._watch()
         for _ in range(_ROUNDS):
             sampler.start()

@@ -18,6 +18,10 @@ from pytest_kernelbench.statistics import decisive_interval, may_stop, speedup_i
 
 _BURST_SECONDS = 0.01
 """Long enough to drown the round trip between processes, short enough for pairs."""
+_LONGEST_BURST = 0.1
+"""Seconds by the outer clock, whatever a kernel says its calls take."""
+_STALL = 0.02
+"""Seconds that a burst may take beyond its calls before it is tried once more."""
 _SHORT_BURSTS = 0.3
 _MIN_PAIRS = 8
 _FEW_PAIRS = 3
@@ -38,8 +42,8 @@ _CLOCK_SHARE = 0.1
 SYSTEMATIC = {
     ("cpu", False): (0.01, 2e-6),
     ("cpu", True): (0.01, 2e-6),
-    ("cuda", False): (0.006, 1.5e-7),
-    ("cuda", True): (0.01, 1.5e-7),
+    ("cuda", False): (0.006, 2.5e-7),
+    ("cuda", True): (0.01, 2.5e-7),
 }
 """Of a speedup, as a share and as seconds of the shorter side, by the kind of device
 and whether there are weights: from comparing kernels with themselves. Inputs and
@@ -69,6 +73,16 @@ class Sampler:
         self._pairs: list[tuple[Measured, Measured]] = []
         self.most_calls = 1
 
+    @property
+    def is_warm(self) -> bool:
+        """Whether it is known how long a call takes.
+
+        A first burst that takes far longer than its calls is a stall, or a lie.
+        """
+        bursts = [kernel for kernel, _ in self._pairs]
+        stalled = [burst.wall - sum(burst.seconds) > _STALL for burst in bursts]
+        return bool(bursts) and (len(bursts) > 1 or not any(stalled))
+
     def start(self) -> None:
         """Forget the pairs so far but what they say about how long a call takes."""
         if self._pairs:
@@ -78,7 +92,9 @@ class Sampler:
 
     def _affordable_calls(self) -> int:
         slowest = max(max(side.seconds) for pair in self._pairs for side in pair)
-        return int(min(max(_BURST_SECONDS / slowest, 1), self._slots))
+        walls = [burst.wall / len(burst.seconds) for burst, _ in self._pairs]
+        calls = min(_BURST_SECONDS / slowest, _LONGEST_BURST / min(walls))
+        return int(min(max(calls, 1), self._slots))
 
     def draw_calls(self, choices: random.Random) -> int:
         """The length of the next burst, which no side can foresee.

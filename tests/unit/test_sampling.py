@@ -189,6 +189,30 @@ class TestTheSampler:
         made.start()
         assert {made.draw_calls(random.Random(1)) for _ in range(20)} == {1}
 
+    def test_keeps_bursts_short_of_a_kernel_that_takes_far_longer_than_it_says(self):
+        made = sampler(slots=64)
+        for seed in (1, 2):
+            told = burst(random.Random(seed), 1, 1e-2, claimed=1e-6)
+            made.add(told, burst(random.Random(seed), 1, 1e-4))
+        made.start()
+        assert max(made.draw_calls(random.Random(n)) for n in range(50)) == 9
+
+    def test_looks_twice_at_a_kernel_whose_first_burst_stalls(self):
+        made = sampler(slots=40)
+        assert not made.is_warm
+        stalled = Measured(seconds=[1e-5], wall=2.0, host=5e-6)
+        made.add(stalled, burst(random.Random(1), 1, 1e-5))
+        assert not made.is_warm
+        made.add(burst(random.Random(2), 1, 1e-5), burst(random.Random(3), 1, 1e-5))
+        assert made.is_warm
+        made.start()
+        assert max(made.draw_calls(random.Random(n)) for n in range(50)) == 40
+
+    def test_looks_once_at_a_kernel_that_takes_seconds(self):
+        made = sampler()
+        made.add(burst(random.Random(1), 1, 2.0), burst(random.Random(2), 1, 2.0))
+        assert made.is_warm
+
     def test_forgets_the_settling_pair_when_it_starts(self):
         made = filled(bursts(1e-3)[:1], bursts(9e-3)[:1])
         made.start()
