@@ -219,7 +219,7 @@ def _time(runtime: Runtime | None, *, mean: bool) -> Interval | None:
         return None
     if not mean:
         return Interval(value=runtime.median, low=runtime.low, high=runtime.high)
-    count = max(len(runtime.samples), 1)
+    count = max(runtime.calls, len(runtime.samples), 1)
     half = _QUANTILE * runtime.stddev / math.sqrt(count)
     return Interval(
         value=runtime.mean, low=runtime.mean - half, high=runtime.mean + half

@@ -193,8 +193,10 @@ class Runtime(_Data, frozen=True, kw_only=True):
     max: float
     q1: float
     q3: float
+    calls: int = 0
+    """All that the numbers above are of."""
     samples: tuple[float, ...] = ()
-    """One a call, in the order taken."""
+    """Of some hundred of the calls, evenly chosen, in the order taken."""
 
 
 class Baseline(_Data, frozen=True, kw_only=True):

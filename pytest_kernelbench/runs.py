@@ -231,7 +231,7 @@ def _benchmark(name: str, result: EvalResult, runtime: Runtime) -> dict[str, Any
         "options": {
             "disable_gc": False,
             "timer": "kernelbench",
-            "min_rounds": len(runtime.samples),
+            "min_rounds": runtime.calls or len(runtime.samples),
             "max_time": None,
             "min_time": None,
             "warmup": True,
@@ -252,7 +252,7 @@ def _stats(runtime: Runtime) -> dict[str, Any]:
         "max": runtime.max,
         "mean": runtime.mean,
         "stddev": runtime.stddev,
-        "rounds": len(samples),
+        "rounds": runtime.calls or len(samples),
         "median": runtime.median,
         "iqr": spread,
         "q1": runtime.q1,
@@ -263,7 +263,7 @@ def _stats(runtime: Runtime) -> dict[str, Any]:
         "ld15iqr": inside[0] if inside else runtime.min,
         "hd15iqr": inside[-1] if inside else runtime.max,
         "ops": 1 / runtime.mean if runtime.mean > 0 else None,
-        "total": sum(samples),
+        "total": runtime.mean * (runtime.calls or len(samples)),
         "data": list(runtime.samples),
         "iterations": 1,
     }

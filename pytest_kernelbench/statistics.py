@@ -49,6 +49,7 @@ _NORMAL = statistics.NormalDist()
 _TRIM = 0.2
 _DECIDED_HALF_WIDTH = 0.03
 """A decided threshold stops sampling only once the speedup is known this well."""
+_KEPT_SAMPLES = 256
 SMALLEST_CHANGE = 0.01
 """A change counts only if it is certainly larger, relative."""
 _SAME = 1 + 2 * SMALLEST_CHANGE
@@ -177,6 +178,12 @@ def regression_limit(allowed: float) -> float:
     return 1 / (1 + allowed)
 
 
+def _some(samples: Sequence[float]) -> tuple[float, ...]:
+    """Evenly chosen: a run of a thousand kernels keeps millions otherwise."""
+    kept = min(len(samples), _KEPT_SAMPLES)
+    return tuple(samples[index * len(samples) // kept] for index in range(kept))
+
+
 def summarize(samples: Sequence[float]) -> Runtime:
     """All calls of one side, in seconds."""
     ordered = sorted(samples)
@@ -195,5 +202,6 @@ def summarize(samples: Sequence[float]) -> Runtime:
         max=ordered[-1],
         q1=first,
         q3=third,
-        samples=tuple(samples),
+        calls=count,
+        samples=_some(samples),
     )

@@ -173,6 +173,7 @@ def _constant(seconds: float) -> Runtime:
         max=seconds,
         q1=seconds,
         q3=seconds,
+        calls=3,
         samples=(seconds,) * 3,
     )
 
