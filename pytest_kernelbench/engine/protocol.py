@@ -17,7 +17,7 @@ from pytest_kernelbench.engine.clients import KernelFault
 from pytest_kernelbench.engine.pairing import Pairing
 from pytest_kernelbench.engine.physics import require_possible
 from pytest_kernelbench.engine.rival import Rival
-from pytest_kernelbench.engine.sampling import SYSTEMATIC, Sampler
+from pytest_kernelbench.engine.sampling import SYSTEMATIC, TAKEN_ON_TRUST, Sampler
 from pytest_kernelbench.engine.setup import set_up
 from pytest_kernelbench.model import Baseline, Verdict
 from pytest_kernelbench.statistics import summarize
@@ -72,6 +72,7 @@ class DeviceProtocol:
             self._bursts.most_calls,
             self._pairing.budget,
             self._pairing.clock,
+            taken_on_trust=TAKEN_ON_TRUST[self._kind],
         )
         while not sampler.is_warm:
             self._round(sampler, rival)

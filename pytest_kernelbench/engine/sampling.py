@@ -30,9 +30,11 @@ _OVERTIME = 3.0
 """Times the budget that may be spent to reach the fewest useful pairs."""
 _CONSTANT_SLACK = 1e-3
 """Seconds by which round trips may differ, where bursts of one length hide them."""
-_TAKEN_ON_TRUST = 1.5
-"""Speedups up to this are reported as the kernel's process measured them, where the
-outer clock does not contradict."""
+_LARGE = 1.5
+"""Speedups from which the outer clock is believed in place of the kernel's own."""
+TAKEN_ON_TRUST = {"cpu": 1.2, "cuda": _LARGE}
+"""Speedups up to which an interval is not widened by what the outer clock cannot bear
+out; on a GPU it bears out little of a short kernel."""
 _CLOCK_SLACK = 30e-6
 """Seconds of launch cost by which honest kernels differ from PyTorch's own calls."""
 
@@ -61,7 +63,10 @@ class Sampler:
         slots: int,
         budget: TimeBudget,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        taken_on_trust: float = _LARGE,
     ) -> None:
+        self._taken_on_trust = taken_on_trust
         self._systematic = systematic
         self._options = options
         self._slots = slots
@@ -151,7 +156,7 @@ class Sampler:
         interval = speedup_interval(self.log_ratios, self._systematic_share())
         hidden, error, _ = self._hidden()
         contradicted = self.contradicted()
-        large = interval.value > _TAKEN_ON_TRUST
+        large = interval.value > self._taken_on_trust
         if not (large or contradicted or hidden > error):
             return interval
         claimed = self.kernel_median()
@@ -173,7 +178,7 @@ class Sampler:
         excess = hidden - slack
         claimed = self.kernel_median()
         doubted = _CLOCK_SHARE * claimed
-        if speedup_interval(self.log_ratios).value <= _TAKEN_ON_TRUST:
+        if speedup_interval(self.log_ratios).value <= _LARGE:
             doubted = max(doubted, error / 2)
         return excess if excess > doubted else 0.0
 

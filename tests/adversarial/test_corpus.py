@@ -20,14 +20,8 @@ def _parameters(cases: list[corpus.Case]) -> list[object]:
     ]
 
 
-_IN_THE_DEFAULT_RUN = ("correctness", "fallback")
-"""Judged by what they return alone: no clock, no time limit, nothing that hangs."""
-
-
 def _marks(case: corpus.Case, device: str) -> list[pytest.MarkDecorator]:
     marks = [pytest.mark.gpu] if device == "cuda" else []
-    if device == "cpu" and case.family not in _IN_THE_DEFAULT_RUN:
-        marks.append(pytest.mark.slow)
     if case.open:
         marks.append(pytest.mark.xfail(reason=case.open, strict=False))
     return marks
@@ -45,7 +39,6 @@ def test_an_honest_twin_passes(arenas, case, device):
     assert outcome.word == "passed", f"{outcome.verdict} {outcome.detail}"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case_id", ["R07", "R11"])
 def test_what_a_kernel_started_does_not_outlive_it(arenas, case_id):
     before = _processes()

@@ -136,6 +136,19 @@ class TestAClaimThatTheOuterClockContradicts:
         known = made.baseline_median() / statistics.median(made.runtimes())
         assert made.speedup().value == pytest.approx(known, rel=0.02)
 
+    def test_widens_the_interval_of_a_gain_that_it_cannot_bear_out(self):
+        random_ = random.Random(11)
+        shaved = self.noisy(random_, 1e-4, 0.72e-4)
+        pairs = zip(shaved, self.noisy(random_, 1e-4, None), strict=True)
+        words = (Options(), (0.01, 2e-6), 40, TimeBudget(180))
+        trusting, wary = Sampler(*words), Sampler(*words, taken_on_trust=1.2)
+        for pair in pairs:
+            trusting.add(*pair)
+            wary.add(*pair)
+        assert trusting.speedup().low > 1.25
+        assert wary.speedup().low < 1.25
+        assert wary.speedup().value == trusting.speedup().value
+
     def test_is_told(self, doubted):
         (limit,) = doubted.limits()
         assert "more per call than the kernel's own process" in limit

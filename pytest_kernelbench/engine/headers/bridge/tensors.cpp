@@ -235,6 +235,7 @@ KB void kb_item(const Tensor* t, int8_t dtype, void* out) {
   KB_OF_TYPE(*static_cast<type*>(out) = t->item<type>(); return)
 }
 
+// What torch's inline functions do with options.
 #define KB_UNPACKED                                                        \
   c10::optTypeMetaToScalarType(options.dtype_opt()), options.layout_opt(), \
       options.device_opt(), options.pinned_memory_opt()
@@ -335,7 +336,8 @@ KB void kb_flatten(void* out, const Tensor* t, int64_t start, int64_t end)
     KB_RESULT(t->flatten(start, end))
 KB void kb_matmul(void* out, const Tensor* t, const Tensor* other)
     KB_RESULT(at::_ops::matmul::call(*t, *other))
-KB void kb_mm(void* out, const Tensor* t, const Tensor* other) KB_RESULT(at::_ops::mm::call(*t, *other))
+KB void kb_mm(void* out, const Tensor* t, const Tensor* other)
+    KB_RESULT(at::_ops::mm::call(*t, *other))
 KB void kb_bmm(void* out, const Tensor* t, const Tensor* other)
     KB_RESULT(at::_ops::bmm::call(*t, *other))
 std::optional<at::ScalarType> dtype_of(int8_t dtype) {

@@ -4,6 +4,7 @@ needs: cpu
 expect: INTEGRITY WRONG NONFINITE TIMEOUT
 neutral: yes
 for: ours
+timeout: 10
 """
 
 import os

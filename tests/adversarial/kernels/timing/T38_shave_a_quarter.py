@@ -1,6 +1,5 @@
 """T38: claims a quarter less than the truth, below what might be noticed.
 
-open: a lie below what the outer clock of a busy CPU resolves; on a quiet one and on a GPU it shows
 needs: cpu
 expect: INTEGRITY
 neutral: yes
