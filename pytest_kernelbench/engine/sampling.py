@@ -151,16 +151,18 @@ class Sampler:
         """The speedup with all that is known to be uncertain about it.
 
         The larger a speedup, the less is taken on the kernel's word: what the outer
-        clock cannot bear out of it is in the interval.
+        clock cannot bear out of it is in the interval, at four standard errors of that
+        clock, or two where the speedup is small and nothing speaks against it.
         """
         interval = speedup_interval(self.log_ratios, self._systematic_share())
         hidden, error, _ = self._hidden()
         contradicted = self.contradicted()
-        large = interval.value > self._taken_on_trust
-        if not (large or contradicted or hidden > error):
+        doubted = contradicted or hidden > error or interval.value > _LARGE
+        if not (doubted or interval.value > self._taken_on_trust):
             return interval
         claimed = self.kernel_median()
-        borne_out = self.baseline_median() / (claimed + max(0.0, hidden) + error)
+        unseen = error if doubted else error / 2
+        borne_out = self.baseline_median() / (claimed + max(0.0, hidden) + unseen)
         return msgspec.structs.replace(
             interval,
             value=interval.value * claimed / (claimed + contradicted),
