@@ -48,7 +48,8 @@ def equals(
     return found
 
 
-def print_equals(found: dict[str, list[EvalResult]]) -> None:
+def print_equals(seen: dict[str, list[EvalResult]]) -> None:
+    found = {name: seen[name] for name in ENTRIES if name in seen}
     everything = [result for results in found.values() for result in results]
     print(f"{'':14} {'n':>4} {'median':>9} {'ratio':>7} {'sd':>7} {'holds 1':>8}  SLOW")
     for name, results in [*found.items(), ("all", everything)]:
@@ -103,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         started = time.perf_counter()
         found = equals(evaluator, chosen.evaluations, chosen.seconds)
         seconds = time.perf_counter() - started
-        print_equals({name: found[name] for name in ENTRIES if found[name]})
+        print_equals(found)
         count = sum(map(len, found.values()))
         print(f"{count / seconds * 60:.0f} a minute", flush=True)
         known = {

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.aa_study import print_equals  # noqa: E402
-from benchmarks.equal_kernels import ENTRIES, equal, numbered, problem  # noqa: E402
+from benchmarks.equal_kernels import equal, numbered, problem  # noqa: E402
 from pytest_kernelbench import EvalResult  # noqa: E402
 from pytest_kernelbench.runs import Run, read_run  # noqa: E402
 
@@ -72,7 +72,7 @@ def by_name(found: Run) -> dict[str, list[EvalResult]]:
     made = collections.defaultdict[str, list[EvalResult]](list)
     for one in found.evaluated:
         made[one.result.problem_name.replace("_", " ")].append(one.result)
-    return {name: made[name] for name in ENTRIES if made[name]}
+    return made
 
 
 def main() -> None:

@@ -64,9 +64,8 @@ def _theirs(checkout: Path, case: corpus.Case) -> str:
     # A home of its own: the next would not start with what some of these leave there.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         answer = Path(folder, "answer.json")
-        where = str(checkout.resolve())
-        program = [sys.executable, str(Path(__file__).resolve()), where]
-        program += ["--one", case.id]
+        paths = [str(path.resolve()) for path in (Path(__file__), checkout)]
+        program = [sys.executable, *paths, "--one", case.id]
         process = subprocess.Popen(
             [*program, "--answer", str(answer)],
             cwd=folder,

@@ -233,11 +233,12 @@ def main() -> None:
         return
     _read_from_disk(problem for _, problem, _ in entries(chosen.checkout).values())
     total = 0.0
-    for name in () if chosen.ours_only else entries(chosen.checkout):
-        seconds, said = _theirs(chosen.checkout, name, chosen.trials)
-        total += seconds
-        print(f"  {name:28} {seconds:6.1f} s  {said}", flush=True)
-    print(f"KernelBench's evaluator: {total:.1f} s")
+    if not chosen.ours_only:
+        for name in entries(chosen.checkout):
+            seconds, said = _theirs(chosen.checkout, name, chosen.trials)
+            total += seconds
+            print(f"  {name:28} {seconds:6.1f} s  {said}", flush=True)
+        print(f"KernelBench's evaluator: {total:.1f} s")
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)
         cache.chmod(0o755)
@@ -245,7 +246,8 @@ def main() -> None:
         _print_ours("ours, cold", cold, results)
         warm, results = _ours(chosen.checkout, cache, chosen.trials)
         _print_ours("ours, builds cached", warm, results)
-    print(f"ratio: cold {total / cold:.1f}, builds cached {total / warm:.1f}")
+    if total:
+        print(f"ratio: cold {total / cold:.1f}, builds cached {total / warm:.1f}")
 
 
 def _print_ours(title: str, seconds: float, results: dict[str, EvalResult]) -> None:

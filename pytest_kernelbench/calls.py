@@ -197,7 +197,7 @@ class Caller:
             return values.device(str(named))
         except ValueError as error:
             message = f"the call or its marker: device: {error}"
-        raise SettingError(message)
+            raise SettingError(message) from None
 
     def _kernel(self, kernel: str | Path) -> tuple[Kernel, Path | None]:
         if isinstance(kernel, str) and "\n" in kernel:

@@ -307,10 +307,7 @@ def _checked(name: str, value: str) -> None:
     try:
         values.OF_OPTIONS[name](value)
     except ValueError as error:
-        message = f"{name}: {error}"
-    else:
-        return
-    raise SettingError(message)
+        raise SettingError(f"{name}: {error}") from None
 
 
 def _named(kernel: KernelLike, index: int) -> KernelLike:

@@ -84,9 +84,9 @@ class Sampler:
 
         A first burst that takes far longer than its calls is a stall, or a lie.
         """
-        bursts = [kernel for kernel, _ in self._pairs]
-        stalled = [burst.wall - sum(burst.seconds) > _STALL for burst in bursts]
-        return bool(bursts) and (len(bursts) > 1 or not any(stalled))
+        return len(self._pairs) > 1 or any(
+            burst.wall - sum(burst.seconds) <= _STALL for burst, _ in self._pairs
+        )
 
     def start(self) -> None:
         """Forget the pairs so far but what they say about how long a call takes."""

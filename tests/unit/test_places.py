@@ -201,13 +201,16 @@ def claim_and_leave(places, size):
         assert place.claim(size, 100)
 
 
+def claiming(outside, places, size):
+    """The event of somebody's having claimed so much, and left."""
+    return outside.enter_context(in_background(lambda: claim_and_leave(places, size)))
+
+
 def test_wait_for_memory_until_those_who_claimed_it_have_left(places):
     with contextlib.ExitStack() as outside:
         with take(places) as place:
             assert place.claim(50, 100)
-            other = outside.enter_context(
-                in_background(lambda: claim_and_leave(places, 60))
-            )
+            other = claiming(outside, places, 60)
             assert not other.wait(0.2)
         assert other.wait(SECONDS)
 
@@ -220,13 +223,9 @@ def test_that_need_little_pass_one_that_needs_much_but_not_for_ever(
     with contextlib.ExitStack() as outside:
         with take(places) as place:
             assert place.claim(50, 100)
-            large = outside.enter_context(
-                in_background(lambda: claim_and_leave(places, 60))
-            )
+            large = claiming(outside, places, 60)
             assert not large.wait(0.2)
-            small = outside.enter_context(
-                in_background(lambda: claim_and_leave(places, 10))
-            )
+            small = claiming(outside, places, 10)
             assert small.wait(0.2 if patience == 0 else SECONDS) is (patience > 0)
             assert not large.is_set()
         assert large.wait(SECONDS)
