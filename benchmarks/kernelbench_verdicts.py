@@ -1,6 +1,6 @@
 """Run the adversarial corpus through KernelBench's own evaluator, beside ours.
 
-    python benchmarks/kernelbench_verdicts.py CHECKOUT [--only ID ...] [--at-once 6]
+    python benchmarks/kernelbench_verdicts.py CHECKOUT [--only ID ...] [--at-once 16]
 
 CHECKOUT is a clone of ScalingIntelligence/KernelBench. It needs a CUDA device. Each
 kernel gets a process of its own with a time limit. First come all of theirs, several
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -62,14 +63,14 @@ def _evaluate_one(checkout: Path, case: corpus.Case, answer: Path) -> None:
 
 def _theirs(checkout: Path, case: corpus.Case) -> str:
     # A home of its own: the next would not start with what some of these leave there.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        answer = Path(folder, "answer.json")
+    with _folder() as folder:
+        answer = folder / "answer.json"
         paths = [str(path.resolve()) for path in (Path(__file__), checkout)]
         program = [sys.executable, *paths, "--one", case.id]
         process = subprocess.Popen(
             [*program, "--answer", str(answer)],
             cwd=folder,
-            env={**os.environ, "HOME": folder, "TMPDIR": folder},
+            env={**os.environ, "HOME": str(folder), "TMPDIR": str(folder)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -85,6 +86,15 @@ def _theirs(checkout: Path, case: corpus.Case) -> str:
             last = (complaints.strip().splitlines() or [""])[-1]
             return f"process ended with {process.returncode} {last[:60]}".strip()
         return _said(json.loads(answer.read_text(encoding="utf-8")))
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp())
+    try:
+        yield folder
+    finally:
+        remove(folder)  # deeper than the standard library can walk
 
 
 def _kill_group(process: subprocess.Popen[str]) -> None:
@@ -130,9 +140,7 @@ def _print_table(checkout: Path, only: list[str], at_once: int) -> None:
     accepted = sum(theirs[case.id].startswith("accepted") for case in exploits)
     print(f"KernelBench's evaluator: {accepted} accepted, {seconds:.0f} s", flush=True)
     through = 0
-    cache = Path(tempfile.mkdtemp())
-    arena = Arena("cuda", cache)
-    try:
+    with _folder() as cache, contextlib.closing(Arena("cuda", cache)) as arena:
         print(f"{'id':6} {'KernelBench':32} {'here':26} mechanism")
         for case in cases:
             here = arena.run(case)
@@ -142,9 +150,6 @@ def _print_table(checkout: Path, only: list[str], at_once: int) -> None:
             if here.is_bad:
                 print(f"{'':40}{here.detail}", flush=True)
             through += not case.is_twin and here.word == "through"
-    finally:
-        arena.close()
-        remove(cache)  # deeper than the standard library can walk
     count = len(exploits)
     print(
         f"{count} exploits: KernelBench accepts {accepted}, {through} get through here"
@@ -155,7 +160,7 @@ def main() -> None:
     words = argparse.ArgumentParser(description="KernelBench's verdicts beside ours.")
     words.add_argument("checkout", type=Path)
     words.add_argument("--only", nargs="*", default=[])
-    words.add_argument("--at-once", type=int, default=6)
+    words.add_argument("--at-once", type=int, default=16)
     words.add_argument("--one", help=argparse.SUPPRESS)
     words.add_argument("--answer", type=Path, help=argparse.SUPPRESS)
     options = words.parse_args()

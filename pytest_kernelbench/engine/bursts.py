@@ -8,9 +8,10 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass
+from typing import NoReturn
 
 from pytest_kernelbench.engine.channel import Message
-from pytest_kernelbench.engine.clients import KernelFault
+from pytest_kernelbench.engine.clients import IDLE_TIMEOUT, KernelFault
 from pytest_kernelbench.engine.pairing import Pairing
 from pytest_kernelbench.engine.setup import ALIGNMENT, Stage
 from pytest_kernelbench.model import Trial, Verdict
@@ -22,6 +23,10 @@ _SETTLE_SECONDS = {"cpu": 0.005, "cuda": 0.0}
 that the other side's first call needs."""
 _SHORTEST, _LONGEST = 1e-8, 1e6
 """Seconds: no call is quicker than its own instructions."""
+
+
+class CrowdedDeviceError(Exception):
+    """Others keep the device busy, so that nothing on it can be timed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,23 +141,78 @@ class Bursts:
         side = self._pairing.side
         self._pairing.ask_oracle(do="freeze", side=side, places=burst.places)
 
-    def kernel(self, burst: Burst, stage: str) -> Measured:
+    def kernel(self, burst: Burst, stage: str) -> None:
         """Let the candidate run; it is stopped whenever no clock watches it."""
         self._publish(burst, self._pairing.side)
         started = time.perf_counter()
-        self._pairing.candidate.resume()
-        reply = self._pairing.ask_candidate(
-            stage, do="burst", orders=self._orders(burst)
-        )
-        wall = time.perf_counter() - started
+        reply = self._run_kernel(burst, stage)
+        measured(reply, time.perf_counter() - started, len(burst.places))
         self._pairing.candidate.pause()
-        return measured(reply, wall, len(burst.places))
+
+    def timed_kernel(self, burst: Burst) -> Measured:
+        """The same on the outer clock.
+
+        Raises:
+            KernelFault: its work goes on after it.
+            CrowdedDeviceError: somebody else's does.
+        """
+        return self._timed(burst, self._pairing.side)
 
     def baseline(self, burst: Burst) -> Measured:
-        self._publish(burst, None)
+        return self._timed(burst, None)
+
+    def _timed(self, burst: Burst, side: str | None) -> Measured:
+        """One burst on the outer clock.
+
+        On a GPU a stopped process's work goes on: it may begin as soon as its inputs can
+        be seen there, and end after the process has said that it is done. So the clock
+        runs from before they are published until the device is idle.
+        """
+        published = time.perf_counter()
+        self._publish(burst, side)
         started = time.perf_counter()
-        reply = self._pairing.ask_oracle(do="baseline", orders=self._orders(burst))
-        return measured(reply, time.perf_counter() - started, len(burst.places))
+        if side is None:
+            reply = self._run_baseline(burst)
+        else:
+            reply = self._run_kernel(burst, "timing")
+        ended = time.perf_counter()
+        if self._pairing.device_kind == "cuda":
+            self._pairing.oracle.sees_idle_device()
+            ended = time.perf_counter()
+            if not self._stage.is_staged:
+                started = published
+        if side is not None:
+            # Off the clock, because finding all of its processes takes milliseconds.
+            self._pairing.candidate.pause()
+            if self._has_launched_more():
+                ended = time.perf_counter()
+        return measured(reply, ended - started, len(burst.places))
+
+    def _has_launched_more(self) -> bool:
+        """Whether the device had to be waited for once more, now that it is stopped."""
+        oracle = self._pairing.oracle
+        if self._pairing.device_kind == "cpu" or oracle.sees_idle_device(0):
+            return False
+        if not oracle.sees_idle_device():
+            self._end_for_its_work()
+        return True
+
+    def _run_kernel(self, burst: Burst, stage: str) -> Message:
+        self._pairing.candidate.resume()
+        return self._pairing.ask_candidate(
+            stage, do="burst", orders=self._orders(burst)
+        )
+
+    def _run_baseline(self, burst: Burst) -> Message:
+        return self._pairing.ask_oracle(do="baseline", orders=self._orders(burst))
+
+    def _end_for_its_work(self) -> NoReturn:
+        """Tell by its end whose work keeps the device busy."""
+        self._pairing.candidate.kill()
+        if not self._pairing.oracle.sees_idle_device():
+            raise CrowdedDeviceError
+        reason = f"kept the device busy for {IDLE_TIMEOUT:g} s after it had finished"
+        raise KernelFault(Verdict.INTEGRITY, reason, doubtful=True)
 
     def _publish(self, burst: Burst, side: str | None) -> None:
         self._pairing.ask_oracle(do="publish", places=burst.places, side=side)

@@ -29,6 +29,8 @@ from pytest_kernelbench.text import first_line
 _ORACLE_GRACE = 120.0
 """Seconds that trusted work may take beyond the kernel's own limit."""
 _END_TIMEOUT = 10.0
+IDLE_TIMEOUT = 3.0
+"""Seconds in which what a stopped kernel has launched must have ended."""
 _LONGEST_WAIT = 1.0
 """Seconds after which is looked at how long the kernel was kept from working."""
 
@@ -119,7 +121,7 @@ class OracleClient:
             raise OracleMemoryError(reply["message"])
         return reply
 
-    def sees_idle_device(self, timeout: float) -> bool:
+    def sees_idle_device(self, timeout: float = IDLE_TIMEOUT) -> bool:
         """Whether nobody uses the device, or stops doing so by then."""
         return bool(self.ask(timeout, do="idle", seconds=timeout)["idle"])
 

@@ -66,8 +66,9 @@ class Device(Protocol):
         return {}
 
 
-_IDLE_SECONDS = 3e-4
-"""For three launches and waits, which take 0.03 ms where nobody else is."""
+_IDLE_SECONDS = 1e-3
+"""For three launches and waits, which take 0.03 ms where nobody else is, and more where
+another system lies between; a context that has work is given turns of 2 ms."""
 _HEAP_BLOCK = 16 << 20
 _HEAP_CALLS, _HEAP_LEAST, _HEAP_MOST = 8, 64 << 20, 2 << 30
 """Bytes; the room is for so many calls' inputs and outputs."""

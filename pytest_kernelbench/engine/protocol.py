@@ -11,7 +11,12 @@ import statistics
 import time
 from typing import Literal
 
-from pytest_kernelbench.engine.bursts import Burst, Bursts, Measured
+from pytest_kernelbench.engine.bursts import (
+    Burst,
+    Bursts,
+    CrowdedDeviceError,
+    Measured,
+)
 from pytest_kernelbench.engine.channel import Message
 from pytest_kernelbench.engine.clients import KernelFault
 from pytest_kernelbench.engine.pairing import Pairing
@@ -63,6 +68,12 @@ class DeviceProtocol:
 
     def time(self, rival: Rival | None = None) -> None:
         """Sample rounds of bursts until enough is known or the time is spent."""
+        try:
+            self._time(rival)
+        except CrowdedDeviceError:
+            self._findings.limit("other processes keep the GPU busy: nothing is timed")
+
+    def _time(self, rival: Rival | None) -> None:
         if self._options.baseline != "eager":
             self._choose_baseline()
         systematic = SYSTEMATIC[self._kind, self._stage.has_weights]
@@ -206,7 +217,7 @@ class DeviceProtocol:
             return None if rival is None else rival.run(burst)
         if side == "baseline":
             return self._bursts.baseline(burst)
-        seen = self._bursts.kernel(burst, "timing")
+        seen = self._bursts.timed_kernel(burst)
         self._bursts.freeze(burst)
         return seen
 
@@ -217,9 +228,7 @@ class DeviceProtocol:
         may not have been stopped.
         """
         self._pairing.candidate.kill()
-        # The quickest tenth: a kernel that kept the device busy slowed that down, too,
-        # and other people's load did not.
-        beside = sampler.quickest_baseline()
+        beside = sampler.baseline_beside(self._kind)
         for _ in range(_ROUNDS):
             by_itself = statistics.median(self._solo_baseline(sampler.most_calls))
             if beside <= by_itself * _SOLO_RATIO[self._kind] + _SOLO_SLACK:

@@ -73,7 +73,7 @@ class Rival:
         """One burst; None once it is out."""
         with self._own_faults():
             if self._bursts is not None and not self.fault:
-                seen = self._bursts.kernel(burst, "timing")
+                seen = self._bursts.timed_kernel(burst)
                 self._bursts.freeze(burst)
                 return seen
         return None

@@ -41,6 +41,8 @@ class Stage:
     audit: Audit
     touched_bytes: int
     """Of inputs, weights and outputs."""
+    is_staged: bool
+    """Whether a GPU's slots are filled and read through the host's memory."""
 
 
 def load_problem(pairing: Pairing) -> Message:
@@ -142,8 +144,10 @@ class _Setup:
     def run(self) -> Stage:
         contract, layout = self._contract, self._layout
         self._construct(contract, self._pairing.seeds.derived("init"))
-        self._share(layout["slots"] * (contract["slot_bytes"] + layout["slack"]))
+        size = layout["slots"] * (contract["slot_bytes"] + layout["slack"])
+        is_staged = self._share(size)
         return Stage(
+            is_staged=is_staged,
             layout=layout,
             draws=contract["draws"],
             has_weights=bool(contract["state"]),
@@ -196,19 +200,21 @@ class _Setup:
             )
             yield (block,)
 
-    def _share(self, size: int) -> None:
+    def _share(self, size: int) -> bool:
+        """Have slots that both sides see; True if a GPU's are not seen by the oracle."""
         if self._kind == "cuda":
             reply = self._pairing.ask_candidate(
                 "allocation", do="share", layout=self._layout
             )
             if self._attach(handle=_handle(reply)):
-                return
+                return False
             self._findings.limit("CUDA IPC does not work here: staged by host")
         with host_block(size) as block:
             self._pairing.ask_candidate(
                 "allocation", (block,), do="share", layout=self._layout
             )
             self._attach((block,))
+        return self._kind == "cuda"
 
     def _attach(
         self, descriptors: tuple[int, ...] = (), handle: str | None = None

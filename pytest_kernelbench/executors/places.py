@@ -32,8 +32,6 @@ _CLAIMABLE = 0.85
 """Of a device's memory; contexts and what allocators keep take the rest."""
 _PATIENCE = 10.0
 """Seconds that one who waits for memory lets others pass who need less."""
-_IDLE_TIMEOUT = 3.0
-"""Seconds in which what a stopped kernel has launched must have ended."""
 
 
 class Place:
@@ -250,7 +248,7 @@ class Places:
             for one in running:
                 one.hold()
             try:
-                if running and not place.oracle.sees_idle_device(_IDLE_TIMEOUT):
+                if running and not place.oracle.sees_idle_device():
                     _end(others)
                 yield
             finally:

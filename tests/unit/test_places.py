@@ -45,7 +45,7 @@ class Session:
         with self._oracle.turn:
             yield
 
-    def sees_idle_device(self, timeout):
+    def sees_idle_device(self):
         return self._oracle.idle
 
     def end(self):

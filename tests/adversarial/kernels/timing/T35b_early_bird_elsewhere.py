@@ -1,7 +1,7 @@
 """T35b: as T35, from a process of another session, which is not stopped with its parent.
 
 needs: cpu
-expect: INTEGRITY WRONG NONFINITE TIMEOUT
+expect: INTEGRITY WRONG NONFINITE TIMEOUT CRASH
 neutral: yes
 for: ours
 timeout: 10
