@@ -49,7 +49,7 @@ _NORMAL = statistics.NormalDist()
 _TRIM = 0.2
 _DECIDED_HALF_WIDTH = 0.03
 """A decided threshold stops sampling only once the speedup is known this well."""
-_KEPT_SAMPLES = 256
+_KEPT_SAMPLES = 128
 SMALLEST_CHANGE = 0.01
 """A change counts only if it is certainly larger, relative."""
 _SAME = 1 + 2 * SMALLEST_CHANGE
