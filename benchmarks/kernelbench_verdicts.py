@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,9 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.their_evaluator import import_their_eval  # noqa: E402
-from pytest_kernelbench.engine.trees import remove  # noqa: E402
 from tests.adversarial import corpus  # noqa: E402
-from tests.adversarial.runner import Arena  # noqa: E402
+from tests.adversarial.runner import open_arena, scratch_folder  # noqa: E402
 
 _LIMIT = 120.0
 
@@ -63,7 +61,7 @@ def _evaluate_one(checkout: Path, case: corpus.Case, answer: Path) -> None:
 
 def _theirs(checkout: Path, case: corpus.Case) -> str:
     # A home of its own: the next would not start with what some of these leave there.
-    with _folder() as folder:
+    with scratch_folder() as folder:
         answer = folder / "answer.json"
         paths = [str(path.resolve()) for path in (Path(__file__), checkout)]
         program = [sys.executable, *paths, "--one", case.id]
@@ -86,15 +84,6 @@ def _theirs(checkout: Path, case: corpus.Case) -> str:
             last = (complaints.strip().splitlines() or [""])[-1]
             return f"process ended with {process.returncode} {last[:60]}".strip()
         return _said(json.loads(answer.read_text(encoding="utf-8")))
-
-
-@contextlib.contextmanager
-def _folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp())
-    try:
-        yield folder
-    finally:
-        remove(folder)  # deeper than the standard library can walk
 
 
 def _kill_group(process: subprocess.Popen[str]) -> None:
@@ -140,7 +129,7 @@ def _print_table(checkout: Path, only: list[str], at_once: int) -> None:
     accepted = sum(theirs[case.id].startswith("accepted") for case in exploits)
     print(f"KernelBench's evaluator: {accepted} accepted, {seconds:.0f} s", flush=True)
     through = 0
-    with _folder() as cache, contextlib.closing(Arena("cuda", cache)) as arena:
+    with open_arena("cuda") as arena:
         print(f"{'id':6} {'KernelBench':32} {'here':26} mechanism")
         for case in cases:
             here = arena.run(case)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 from pathlib import Path
 
-from pytest_kernelbench.engine.trees import remove
-
 from . import corpus
-from .runner import Arena, quiet_environment, run_alone
+from .runner import Arena, open_arena, quiet_environment, run_alone
 
 
 def main() -> None:
@@ -25,13 +22,8 @@ def main() -> None:
     if options.alone:
         run_alone(options.alone, options.device, options.cache)
         return
-    cache = Path(tempfile.mkdtemp())
-    arena = Arena(options.device, cache)
-    try:
+    with open_arena(options.device) as arena:
         _print_table(arena, options.only)
-    finally:
-        arena.close()
-        remove(cache)  # deeper than the standard library can walk
 
 
 def _print_table(arena: Arena, only: list[str]) -> None:

@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pytest_kernelbench.engine.trees import remove
 from pytest_kernelbench.executors.local import LocalExecutor
 from pytest_kernelbench.model import EvalResult, Verdict
 
@@ -122,6 +124,26 @@ class Arena:
             detail = f"the controller ended with {controller.returncode}: {last}"
             return Outcome(word="error", verdict="", detail=detail)
         return Outcome(**json.loads(answer.strip().splitlines()[-1]))
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A directory that is removed however deep kernels have made it.
+
+    Neither pytest nor the standard library can walk the deepest of them.
+    """
+    folder = Path(tempfile.mkdtemp())
+    try:
+        yield folder
+    finally:
+        remove(folder)
+
+
+@contextmanager
+def open_arena(device: str) -> Iterator[Arena]:
+    """An arena with a cache of its own, both gone afterwards."""
+    with scratch_folder() as cache, closing(Arena(device, cache)) as arena:
+        yield arena
 
 
 def _kill_tree(root: int) -> None:
