@@ -143,8 +143,7 @@ class Bursts:
 
     def kernel(self, burst: Burst, stage: str) -> None:
         """Let the candidate run; it is stopped whenever no clock watches it."""
-        self._publish(burst, self._pairing.side)
-        started = time.perf_counter()
+        started = self._publish(burst, self._pairing.side)
         reply = self._run_kernel(burst, stage)
         measured(reply, time.perf_counter() - started, len(burst.places))
         self._pairing.candidate.pause()
@@ -168,34 +167,30 @@ class Bursts:
         be seen there, and end after the process has said that it is done. So the clock
         runs from before they are published until the device is idle.
         """
-        published = time.perf_counter()
-        self._publish(burst, side)
-        started = time.perf_counter()
+        started = self._publish(burst, side)
         if side is None:
             reply = self._run_baseline(burst)
         else:
             reply = self._run_kernel(burst, "timing")
-        ended = time.perf_counter()
+        ended = None
         if self._pairing.device_kind == "cuda":
-            self._pairing.oracle.sees_idle_device()
-            ended = time.perf_counter()
-            if not self._stage.is_staged:
-                started = published
+            ended = self._pairing.oracle.idle_since()
+        ended = ended or time.perf_counter()
         if side is not None:
             # Off the clock, because finding all of its processes takes milliseconds.
             self._pairing.candidate.pause()
-            if self._has_launched_more():
-                ended = time.perf_counter()
+            ended = self._later_end() or ended
         return measured(reply, ended - started, len(burst.places))
 
-    def _has_launched_more(self) -> bool:
-        """Whether the device had to be waited for once more, now that it is stopped."""
+    def _later_end(self) -> float | None:
+        """When the device was idle again, if more was launched until it was stopped."""
         oracle = self._pairing.oracle
-        if self._pairing.device_kind == "cpu" or oracle.sees_idle_device(0):
-            return False
-        if not oracle.sees_idle_device():
+        if self._pairing.device_kind == "cpu" or oracle.idle_since(0) is not None:
+            return None
+        ended = oracle.idle_since()
+        if ended is None:
             self._end_for_its_work()
-        return True
+        return ended
 
     def _run_kernel(self, burst: Burst, stage: str) -> Message:
         self._pairing.candidate.resume()
@@ -209,14 +204,18 @@ class Bursts:
     def _end_for_its_work(self) -> NoReturn:
         """Tell by its end whose work keeps the device busy."""
         self._pairing.candidate.kill()
-        if not self._pairing.oracle.sees_idle_device():
+        if self._pairing.oracle.idle_since() is None:
             raise CrowdedDeviceError
         reason = f"kept the device busy for {IDLE_TIMEOUT:g} s after it had finished"
         raise KernelFault(Verdict.INTEGRITY, reason, doubtful=True)
 
-    def _publish(self, burst: Burst, side: str | None) -> None:
-        self._pairing.ask_oracle(do="publish", places=burst.places, side=side)
+    def _publish(self, burst: Burst, side: str | None) -> float:
+        """Returns since when a side could be at work on the burst."""
+        reply = self._pairing.ask_oracle(do="publish", places=burst.places, side=side)
+        if self._pairing.device_kind == "cuda" and not self._stage.is_staged:
+            return float(reply["began"])
         time.sleep(_SETTLE_SECONDS[self._pairing.device_kind])
+        return time.perf_counter()
 
     def _orders(self, burst: Burst) -> Message:
         return {

@@ -121,9 +121,13 @@ class OracleClient:
             raise OracleMemoryError(reply["message"])
         return reply
 
-    def sees_idle_device(self, timeout: float = IDLE_TIMEOUT) -> bool:
-        """Whether nobody uses the device, or stops doing so by then."""
-        return bool(self.ask(timeout, do="idle", seconds=timeout)["idle"])
+    def idle_since(self, timeout: float = IDLE_TIMEOUT) -> float | None:
+        """When nobody used the device, by ``time.perf_counter``.
+
+        None if somebody did all the time.
+        """
+        since = self.ask(timeout, do="idle", seconds=timeout)["since"]
+        return None if since is None else float(since)
 
     def end(self) -> None:
         """Let the oracle forget this session."""

@@ -7,7 +7,7 @@ import ctypes
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,15 +25,10 @@ class Device(Protocol):
         """Mark the start of one timed call, after making the caches cold if asked."""
 
     def stop(self) -> None:
-        """Mark its end."""
+        """Mark its end; whatever stream it left current, work is on ours again."""
 
     def finish(self) -> list[float]:
         """Wait for all work; return and forget the seconds between the marks."""
-
-    @contextlib.contextmanager
-    def own_stream(self) -> Iterator[None]:
-        """Whatever stream a kernel left current, work on ours."""
-        yield
 
     def free_bytes(self) -> int: ...
 
@@ -93,10 +88,6 @@ class CpuDevice(Device):
         seconds, self._seconds = self._seconds, []
         return seconds
 
-    @contextlib.contextmanager
-    def own_stream(self) -> Iterator[None]:
-        yield
-
     def free_bytes(self) -> int:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
@@ -122,6 +113,9 @@ class CpuDevice(Device):
         }
 
 
+_Marks = tuple[torch.cuda.Event, torch.cuda.Event]
+
+
 class CudaDevice(Device):
     """Events on one stream, behind a flush that also keeps the launch queue full."""
 
@@ -131,7 +125,8 @@ class CudaDevice(Device):
         self.name = str(properties.name)
         self.torch_device = torch.device("cuda", 0)
         self._stream = torch.cuda.current_stream()
-        self._marks: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+        self._marks: list[_Marks] = []
+        self._spare: list[_Marks] = []
         self._driver = ctypes.CDLL("libcuda.so.1")
         # Three times the L2 so that it evicts, and never less than what Triton's
         # do_bench writes, so that its numbers and ours compare.
@@ -146,15 +141,16 @@ class CudaDevice(Device):
         return self._flush
 
     def start(self, *, cold: bool) -> None:
+        torch.cuda.set_stream(self._stream)  # a constructor may have left another
         if cold:
             self._flush_buffer().zero_()
-        begin = torch.cuda.Event(enable_timing=True)
-        end = torch.cuda.Event(enable_timing=True)
+        begin, end = self._spare.pop() if self._spare else _new_marks()
         self._marks.append((begin, end))
         begin.record(self._stream)
 
     def stop(self) -> None:
         self._marks[-1][1].record(self._stream)
+        torch.cuda.set_stream(self._stream)
 
     def finish(self) -> list[float]:
         torch.cuda.synchronize()
@@ -162,12 +158,8 @@ class CudaDevice(Device):
         if self._flush is not None:
             # A fill does not evict lines that a kernel declared persisting.
             self._driver.cuCtxResetPersistingL2Cache()
+        self._spare += marks
         return [begin.elapsed_time(end) * 1e-3 for begin, end in marks]
-
-    @contextlib.contextmanager
-    def own_stream(self) -> Iterator[None]:
-        with torch.cuda.stream(self._stream):
-            yield
 
     def is_idle(self) -> bool:
         # A context that has work is given the device in turns of milliseconds, so
@@ -220,6 +212,10 @@ class CudaDevice(Device):
             **driver_version(),
             **_triton_version(),
         }
+
+
+def _new_marks() -> _Marks:
+    return torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
 
 
 def open_device(name: str) -> Device:

@@ -93,7 +93,7 @@ class Oracle:
         give_up = time.monotonic() + seconds
         while not (idle := self._device.is_idle()) and time.monotonic() < give_up:
             pass
-        return {"idle": idle}
+        return {"since": time.perf_counter() if idle else None}
 
 
 def main() -> None:

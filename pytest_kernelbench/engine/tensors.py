@@ -57,6 +57,31 @@ def describe(value: Any, leaves: list[torch.Tensor]) -> Spec:
     raise TypeError(f"a {type(value).__name__}")
 
 
+def form_of(value: Any, leaves: list[torch.Tensor]) -> str:
+    """Its structure without its tensors, readable in a message; those go to ``leaves``.
+
+    Raises:
+        TypeError: as ``describe``, which takes several times as long.
+    """
+    if isinstance(value, torch.Tensor):
+        leaves.append(value)
+        return "a tensor"
+    if value is None or isinstance(value, bool | int | float | str):
+        return repr(value)
+    if isinstance(value, torch.dtype):
+        return dtype_name(value)
+    if isinstance(value, tuple | list):
+        # A list where the reference has a tuple is not worth a failure.
+        return "(" + ", ".join([form_of(item, leaves) for item in value]) + ")"
+    if isinstance(value, dict):
+        items = [
+            f"{form_of(key, leaves)}: {form_of(item, leaves)}"
+            for key, item in value.items()
+        ]
+        return "{" + ", ".join(items) + "}"
+    raise TypeError(f"a {type(value).__name__}")
+
+
 def rebuild(spec: Spec, leaves: list[torch.Tensor]) -> Any:
     """Undo ``describe``; consumes ``leaves`` from the front."""
     ((kind, content),) = spec.items()
@@ -143,20 +168,28 @@ class Layout:
         return max(self.slots * self.slot_bytes, ALIGNMENT)
 
 
-@dataclass(frozen=True, slots=True)
 class Slots:
     """A layout in one process's view of the bytes that hold it."""
 
-    layout: Layout
-    block: torch.Tensor
+    def __init__(self, layout: Layout, block: torch.Tensor) -> None:
+        self.layout = layout
+        self.block = block
+        self._inputs = len(leaf_specs(layout.inputs))
+        self._size = layout.slot_bytes
+        # Worked out once, because a burst asks for its views on the clock.
+        self._leaves: list[tuple[torch.Tensor, list[int], list[int], int]] = []
+        start = 0
+        for leaf in layout.leaves:
+            typed = block.view(dtype_named(leaf["dtype"]))
+            self._leaves.append((typed, leaf["shape"], leaf["stride"], start))
+            start += aligned(leaf_bytes(leaf))
 
     def views(self, place: Place) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """The input and the output leaves of one slot."""
         slot, offset = place
-        start = slot * self.layout.slot_bytes + offset
-        tensors = []
-        for leaf in self.layout.leaves:
-            tensors.append(view(self.block, start, leaf))
-            start += aligned(leaf_bytes(leaf))
-        count = len(leaf_specs(self.layout.inputs))
-        return tensors[:count], tensors[count:]
+        origin = slot * self._size + offset
+        tensors = [
+            typed.as_strided(shape, stride, (origin + start) // typed.itemsize)
+            for typed, shape, stride, start in self._leaves
+        ]
+        return tensors[: self._inputs], tensors[self._inputs :]

@@ -31,10 +31,8 @@ from pytest_kernelbench.engine.devices import Device
 from pytest_kernelbench.engine.tensors import (
     Place,
     Slots,
-    Spec,
-    describe,
-    leaf_spec,
-    leaf_specs,
+    dtype_name,
+    form_of,
     rebuild,
 )
 
@@ -84,6 +82,7 @@ def run_burst(
     layout = slots.layout
     views = [slots.views(place) for place in orders.places]
     arguments = [rebuild(layout.inputs, list(inputs)) for inputs, _ in views]
+    expected = form_of(rebuild(layout.outputs, list(views[0][1])), [])
     _padding = torch.empty(
         orders.padding, dtype=torch.uint8, device=device.torch_device
     )
@@ -94,17 +93,14 @@ def run_burst(
         ):
             if orders.draws is not None:
                 torch.manual_seed(orders.draws[index])
-            with device.own_stream():  # whichever the last call left current
-                device.start(cold=orders.cold)
-                issued = time.perf_counter()
-                output = call(*values)
-                host_seconds += time.perf_counter() - issued
-                device.stop()
-            with device.own_stream():  # whichever this call left current
-                capture(output, layout.outputs, targets)
+            device.start(cold=orders.cold)
+            issued = time.perf_counter()
+            output = call(*values)
+            host_seconds += time.perf_counter() - issued
+            device.stop()
+            capture(output, expected, targets)
             del output
-        with device.own_stream():
-            seconds = device.finish()
+        seconds = device.finish()
     return seconds, host_seconds / len(views)
 
 
@@ -118,51 +114,28 @@ def _no_collections() -> Iterator[None]:
         gc.enable()
 
 
-def capture(output: Any, expected: Spec, slots: Sequence[torch.Tensor]) -> None:
-    """Copy the tensors of an output to their slots; the form must match exactly."""
+def capture(output: Any, expected: str, slots: Sequence[torch.Tensor]) -> None:
+    """Copy the tensors of an output to their slots; its form must be as expected."""
     leaves: list[torch.Tensor] = []
     try:
-        spec = describe(output, leaves)
+        form = form_of(output, leaves)
     except TypeError as error:
         raise OutputMismatch("SHAPE", f"returned {error}") from None
-    if _form(spec) != _form(expected):
-        message = f"returned {_form(spec)}, the problem's is {_form(expected)}"
+    if form != expected:
+        message = f"returned {form}, the problem's is {expected}"
         raise OutputMismatch("SHAPE", message)
-    for index, (leaf, slot, want) in enumerate(
-        zip(leaves, slots, leaf_specs(expected), strict=True)
-    ):
-        _require_match(leaf, slot, want, f"output {index}" if len(slots) > 1 else "")
+    for index, (leaf, slot) in enumerate(zip(leaves, slots, strict=True)):
+        _require_match(leaf, slot, f"output {index}: " if len(slots) > 1 else "")
         slot.copy_(leaf.detach())
 
 
-def _require_match(
-    leaf: torch.Tensor, slot: torch.Tensor, want: Spec, which: str
-) -> None:
-    which = f"{which}: " if which else ""
-    got = leaf_spec(leaf)
-    if got["shape"] != want["shape"]:
-        message = f"{which}shape {got['shape']}, the problem's is {want['shape']}"
-        raise OutputMismatch("SHAPE", message)
-    if got["dtype"] != want["dtype"]:
-        message = f"{which}dtype {got['dtype']}, the problem's is {want['dtype']}"
-        raise OutputMismatch("DTYPE", message)
+def _require_match(leaf: torch.Tensor, slot: torch.Tensor, which: str) -> None:
+    if leaf.shape != slot.shape:
+        shapes = f"{list(leaf.shape)}, the problem's is {list(slot.shape)}"
+        raise OutputMismatch("SHAPE", f"{which}shape {shapes}")
+    if leaf.dtype != slot.dtype:
+        dtypes = f"{dtype_name(leaf.dtype)}, the problem's is {dtype_name(slot.dtype)}"
+        raise OutputMismatch("DTYPE", f"{which}dtype {dtypes}")
     if leaf.device.type != slot.device.type:
-        message = f"{which}on {leaf.device}, the problem's is on {slot.device}"
-        raise OutputMismatch("DTYPE", message)
-
-
-def _form(spec: Spec) -> str:
-    """The structure of a tree without its tensors, readable in a message."""
-    ((kind, content),) = spec.items()
-    match kind:
-        case "tensor":
-            return "a tensor"
-        case "value":
-            return repr(content)
-        case "dict":
-            items = [f"{_form(key)}: {_form(item)}" for key, item in content]
-            return "{" + ", ".join(items) + "}"
-        case "tuple" | "list":
-            # A list where the reference has a tuple is not worth a failure.
-            return "(" + ", ".join(map(_form, content)) + ")"
-    return kind
+        devices = f"{leaf.device}, the problem's is on {slot.device}"
+        raise OutputMismatch("DTYPE", f"{which}on {devices}")

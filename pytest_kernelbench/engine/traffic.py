@@ -194,8 +194,7 @@ def peak_bandwidth(device: Device) -> float:
 def _seconds(device: Device, move: Callable[[], object]) -> float:
     move()
     for _ in range(_REPEATS):
-        with device.own_stream():
-            device.start(cold=False)
-            move()
-            device.stop()
+        device.start(cold=False)
+        move()
+        device.stop()
     return min(device.finish())

@@ -10,7 +10,7 @@ from pytest_kernelbench.engine import bursts
 from pytest_kernelbench.engine.clients import KernelFault
 from pytest_kernelbench.model import Verdict
 
-PUBLISHING, WORKING, WAITING = 100.0, 10.0, 1000.0
+POISONING, PUBLISHING, WORKING, WAITING = 1.0, 100.0, 10.0, 1000.0
 """Seconds of a clock that only these steps move on."""
 BURST = bursts.Burst(places=[(0, 0)], seeds=[1], redraws=[""], draws=[2], padding=512)
 
@@ -29,13 +29,17 @@ class World:
     def sleep(self, seconds):
         pass
 
-    def sees_idle_device(self, timeout=3.0):
+    def idle_since(self, timeout=3.0):
         idle = self.probes.pop(0) if self.probes else True
         self.now += WAITING if timeout and not self.killed else 0
-        return idle
+        return self.now if idle else None
 
     def ask_oracle(self, do, **_):
-        self.now += PUBLISHING if do == "publish" else WORKING
+        if do == "publish":
+            began = self.now + POISONING
+            self.now = began + PUBLISHING
+            return {"began": began}
+        self.now += WORKING
         return {"seconds": [1.0], "host_seconds": 1e-6}
 
     def ask_candidate(self, stage, do, orders):

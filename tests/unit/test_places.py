@@ -45,8 +45,8 @@ class Session:
         with self._oracle.turn:
             yield
 
-    def sees_idle_device(self):
-        return self._oracle.idle
+    def idle_since(self):
+        return 1.0 if self._oracle.idle else None
 
     def end(self):
         pass

@@ -16,6 +16,7 @@ from pytest_kernelbench.engine.tensors import (
     Slots,
     describe,
     dtype_named,
+    form_of,
     leaf_bytes,
     leaf_spec,
     leaf_specs,
@@ -114,6 +115,34 @@ def test_a_dtype_is_found_only_by_the_name_of_one():
     for name in ("load", "nn", "no_such_thing", "__name__"):
         with pytest.raises(TypeError, match="is not a dtype"):
             dtype_named(name)
+
+
+class TestAForm:
+    @pytest.mark.parametrize(
+        ("value", "form"),
+        [
+            (torch.ones(2), "a tensor"),
+            ([torch.ones(2), (None, 1.5)], "(a tensor, (None, 1.5))"),
+            ({"x": torch.ones(2), 3: torch.float16}, "{'x': a tensor, 3: float16}"),
+        ],
+    )
+    def test_is_the_structure_without_the_tensors(self, value, form):
+        assert form_of(value, []) == form
+
+    def test_is_the_same_of_a_value_that_went_through_json(self):
+        value = {"out": (tensor(torch.int8, 3), [float("nan"), True])}
+        assert form_of(through_json(value), []) == form_of(value, [])
+
+    def test_finds_the_leaves_that_a_description_finds(self):
+        value = {"a": [tensor(torch.int8, 3), (tensor(torch.bool, 2),)]}
+        described, formed = [], []
+        describe(value, described)
+        form_of(value, formed)
+        assert [id(leaf) for leaf in formed] == [id(leaf) for leaf in described]
+
+    def test_says_what_it_cannot_hold(self):
+        with pytest.raises(TypeError, match="a set"):
+            form_of([{1}], [])
 
 
 LEAVES = {
