@@ -76,7 +76,7 @@ class Sampler:
         self._slowest_pair = 0.0
         self._last_added = self._clock()
         self._pairs: list[tuple[Measured, Measured]] = []
-        self.most_calls = 1
+        self._costs: list[tuple[float, float]] = []
 
     @property
     def is_warm(self) -> bool:
@@ -90,15 +90,20 @@ class Sampler:
 
     def start(self) -> None:
         """Forget the pairs so far but what they say about how long a call takes."""
-        if self._pairs:
-            self.most_calls = self._affordable_calls()
         self._pairs = []
         self._started = self._last_added = self._clock()
 
-    def _affordable_calls(self) -> int:
-        slowest = max(max(side.seconds) for pair in self._pairs for side in pair)
-        walls = [burst.wall / len(burst.seconds) for burst, _ in self._pairs]
-        calls = min(_BURST_SECONDS / slowest, _LONGEST_BURST / min(walls))
+    @property
+    def most_calls(self) -> int:
+        """How many a burst may have, by what they typically took so far.
+
+        Not by the slowest: a stall, or a lie, at the beginning would leave single calls
+        for good, and their constant costs hide more than the outer clock can resolve.
+        """
+        if not self._costs:
+            return 1
+        call, wall = map(statistics.median_low, zip(*self._costs, strict=True))
+        calls = min(_BURST_SECONDS / call, _LONGEST_BURST / wall)
         return int(min(max(calls, 1), self._slots))
 
     def draw_calls(self, choices: random.Random) -> int:
@@ -115,6 +120,8 @@ class Sampler:
         self._slowest_pair = max(self._slowest_pair, now - self._last_added)
         self._last_added = now
         self._pairs.append((kernel, baseline))
+        slower = max(kernel.typical, baseline.typical)
+        self._costs.append((slower, kernel.wall / len(kernel.seconds)))
 
     def __len__(self) -> int:
         return len(self._pairs)

@@ -221,6 +221,18 @@ class TestTheSampler:
         made.start()
         assert max(made.draw_calls(random.Random(n)) for n in range(50)) == 40
 
+    @pytest.mark.parametrize("side", [0, 1])
+    def test_makes_long_bursts_although_the_first_call_of_a_side_was_slow(self, side):
+        pairs = [[burst(random.Random(seed), 1, 1e-4) for _ in "kb"] for seed in (1, 2)]
+        pairs[0][side] = burst(random.Random(3), 1, 0.015)
+        made = sampler(slots=40)
+        made.add(*pairs[0])
+        assert made.is_warm
+        made.start()
+        assert made.most_calls == 1
+        made.add(*pairs[1])
+        assert made.most_calls == 40
+
     def test_looks_once_at_a_kernel_that_takes_seconds(self):
         made = sampler()
         made.add(burst(random.Random(1), 1, 2.0), burst(random.Random(2), 1, 2.0))
