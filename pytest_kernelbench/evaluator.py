@@ -78,6 +78,11 @@ class Evaluator:
     ) -> None:
         if gpu is not None and device is not None:
             raise SettingError("device is for this machine: drop it or gpu")
+        if isinstance(executor, str):
+            raise SettingError(
+                f"executor: expected an Executor, got '{executor}': "
+                "gpu is for Modal, device for this machine"
+            )
         gpu = gpu and _one_gpu(gpu)
         modal = {
             "deployed": modal_app,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 
@@ -172,30 +172,34 @@ def _digest(source: str) -> str:
     return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e100)]
+"""Seconds or a ratio. Files may come from elsewhere: what is larger no chart can hold."""
+
+
 class Interval(_Data, frozen=True, kw_only=True):
     """An estimate with its 95 % confidence interval."""
 
-    value: float
-    low: float
-    high: float
+    value: Amount
+    low: Amount
+    high: Amount
 
 
 class Runtime(_Data, frozen=True, kw_only=True):
     """Seconds per call over all samples of one side."""
 
-    median: float
-    low: float
-    high: float
+    median: Amount
+    low: Amount
+    high: Amount
     """``low`` and ``high`` bound the median with 95 % confidence."""
-    mean: float
-    stddev: float
-    min: float
-    max: float
-    q1: float
-    q3: float
+    mean: Amount
+    stddev: Amount
+    min: Amount
+    max: Amount
+    q1: Amount
+    q3: Amount
     calls: int = 0
     """All that the numbers above are of."""
-    samples: tuple[float, ...] = ()
+    samples: tuple[Amount, ...] = ()
     """Of some hundred of the calls, evenly chosen, in the order taken."""
 
 

@@ -27,6 +27,13 @@ def edited(old: str, new: str) -> str:
     return made.decode().replace(old, new)
 
 
+def with_runtime(seconds: str) -> str:
+    made = msgspec.json.encode(document(run(evaluated("k", speedup=2.0)))).decode()
+    changed, count = re.subn(r'("runtime":\{"median":)[^,]+', rf"\g<1>{seconds}", made)
+    assert count
+    return changed
+
+
 def page_of(path) -> Page:
     return Page(path.read_text(encoding="utf-8"))
 
@@ -87,6 +94,8 @@ def test_kept_runs_are_found_by_name_and_without_one_all_are_taken(kernels, caps
         ("<html>", "not a saved run"),
         (edited("outcome", "outcam"), "not a saved run: .* `outcome`"),
         (edited('"CRASH"', '"CRAZY"'), "not a saved run: Invalid enum value 'CRAZY'"),
+        (with_runtime("1e308"), r"not a saved run: Expected `float` <= 1e\+100"),
+        (with_runtime("-1.0"), "not a saved run: Expected `float` >= 0"),
         (edited('"benchmarks":[', '"benchmarks":[{"stats":{"data":[]}}'), "0 timed"),
     ],
 )

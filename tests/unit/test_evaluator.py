@@ -302,6 +302,10 @@ class TestWhereItRuns:
         with pytest.raises(SettingError, match="drop it or gpu"):
             Evaluator(gpu="L40S", device="cpu")
 
+    def test_an_executor_is_not_a_name(self):
+        with pytest.raises(SettingError, match="expected an Executor, got 'modal'"):
+            Evaluator(executor="modal")
+
     def test_what_is_for_modal_is_refused_elsewhere(self):
         with pytest.raises(SettingError, match="are for Modal: add gpu"):
             Evaluator(device="cpu", max_cost=3)
