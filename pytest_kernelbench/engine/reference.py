@@ -115,7 +115,9 @@ class Reference:
 
     def _place(self, tensor: torch.Tensor) -> torch.Tensor:
         dtype = self.dtype if tensor.is_floating_point() else tensor.dtype
-        return tensor.detach().to(self._device.torch_device, dtype)
+        # Bytes are compared later on, and cannot be looked at through a conjugation.
+        plain = tensor.detach().resolve_conj().resolve_neg()
+        return plain.to(self._device.torch_device, dtype)
 
     def unshared(self, inputs: list[Any]) -> list[Any]:
         """Inputs that can be given to ``run`` and used once more."""

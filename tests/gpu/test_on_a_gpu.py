@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from forms import FORMS
 from sources_for_gpus import (
     INLINE,
     LAYER_NORM,
@@ -247,6 +248,14 @@ def test_a_fault_is_told_and_the_next_kernel_does_not_suffer(gpu, compiled, name
     assert (result.verdict, result.runtime) == (Verdict[verdict], None), result
     assert any(part in result.reason for part in reason.split("|")), result.reason
     require_pass(gpu.evaluate(INLINE, backend="cuda"))
+
+
+def test_problems_of_every_form_are_judged(gpu):
+    problems = {name: problem_source(*form) for name, form in FORMS.items()}
+    asked = {name: gpu.submit(plain(text), text) for name, text in problems.items()}
+    found = {name: future.result(timeout=600) for name, future in asked.items()}
+    seen = {name: (result.verdict, result.reason) for name, result in found.items()}
+    assert seen == dict.fromkeys(FORMS, (Verdict.PASS, ""))
 
 
 def test_a_broken_problem_on_the_device_spoils_no_other(gpu, compiled):
