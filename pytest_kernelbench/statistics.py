@@ -50,6 +50,8 @@ _TRIM = 0.2
 _DECIDED_HALF_WIDTH = 0.03
 """A decided threshold stops sampling only once the speedup is known this well."""
 _KEPT_SAMPLES = 128
+_WIDEST = 200.0
+"""Logarithm of what no end of an interval exceeds; two wild pairs know no bounds."""
 SMALLEST_CHANGE = 0.01
 """A change counts only if it is certainly larger, relative."""
 _SAME = 1 + 2 * SMALLEST_CHANGE
@@ -83,8 +85,8 @@ def speedup_interval(
     half_width = math.hypot(quantile * error, systematic * deviates)
     return Interval(
         value=math.exp(center),
-        low=math.exp(center - half_width),
-        high=math.exp(center + half_width),
+        low=math.exp(max(center - half_width, -_WIDEST)),
+        high=math.exp(min(center + half_width, _WIDEST)),
     )
 
 
@@ -191,7 +193,9 @@ def summarize(samples: Sequence[float]) -> Runtime:
     reach = 1.96 * math.sqrt(count) / 2
     low = ordered[max(0, math.floor(count / 2 - reach))]
     high = ordered[min(count - 1, math.ceil(count / 2 + reach))]
-    first, _, third = statistics.quantiles(ordered, n=4) if count > 1 else ordered * 3
+    # Inclusive: the other method makes negative quartiles of two uneven samples.
+    few = ordered if count > 1 else ordered * 2
+    first, _, third = statistics.quantiles(few, n=4, method="inclusive")
     return Runtime(
         median=statistics.median(ordered),
         low=low,

@@ -59,6 +59,15 @@ class Measured:
     def typical(self) -> float:
         return statistics.median(self.settled)
 
+    @property
+    def beyond(self) -> float:
+        """Seconds by the controller's clock beyond calls that all took the typical time.
+
+        Not beyond their sum, so that one long call which does the work of all others
+        shows as time that the others hid.
+        """
+        return self.wall - len(self.seconds) * self.typical
+
 
 def measured(reply: Message, wall: float, calls: int) -> Measured:
     """Read the numbers of a burst as what they are: claims.
@@ -165,7 +174,7 @@ class Bursts:
 
         On a GPU a stopped process's work goes on: it may begin as soon as its inputs can
         be seen there, and end after the process has said that it is done. So the clock
-        runs from before they are published until the device is idle.
+        runs from before they are published until the device is idle without it.
         """
         started = self._publish(burst, side)
         if side is None:
@@ -174,6 +183,8 @@ class Bursts:
             reply = self._run_kernel(burst, "timing")
         ended = None
         if self._pairing.device_kind == "cuda":
+            if side is not None:
+                self._pairing.candidate.halt()
             ended = self._pairing.oracle.idle_since()
         ended = ended or time.perf_counter()
         if side is not None:
@@ -183,7 +194,7 @@ class Bursts:
         return measured(reply, ended - started, len(burst.places))
 
     def _later_end(self) -> float | None:
-        """When the device was idle again, if more was launched until it was stopped."""
+        """When the device was idle again, if what it had sent away launched more."""
         oracle = self._pairing.oracle
         if self._pairing.device_kind == "cpu" or oracle.idle_since(0) is not None:
             return None

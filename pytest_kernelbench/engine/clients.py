@@ -212,8 +212,12 @@ class CandidateClient:
                 return channel.receive(remaining)
         raise ChannelTimeout
 
+    def halt(self) -> None:
+        """Stop it; not what it may have sent away."""
+        self._process.halt()
+
     def pause(self) -> None:
-        """Stop it, so that it can do nothing that is not on a clock."""
+        """Stop it, so that nothing of it can do anything that is not on a clock."""
         self._process.pause()
 
     def resume(self) -> None:

@@ -121,25 +121,31 @@ def compare(
         result.max_error = float(result.mismatched > 0)
         return result
     truth = reference if oracle is None or tolerance.absolute is not None else oracle
+    three = output, reference, truth
+    if (
+        tolerance.absolute is None
+        and (thorough or _is_right_at_first(*three))
+        and _compare_finite(*three, result=result)
+    ):
+        return result
     largest = _largest_magnitude(truth)
-    head = 0 if thorough else _HEAD
-    for chunk in _chunks(output, reference, truth, head=head):
-        if tolerance.absolute is None and _compare_finite_rows(
-            *chunk, largest=largest, result=result
-        ):
-            continue
+    for chunk in _chunks(*three, head=0 if thorough else _HEAD):
         _compare_rows(*chunk, largest=largest, tolerance=tolerance, result=result)
         if not (thorough or result.passed):
             break
     return result
 
 
-def _compare_finite_rows(
+def _is_right_at_first(*three: torch.Tensor) -> bool:
+    head = next(_chunks(*three, head=_HEAD))
+    return _compare_finite(*head, result=Comparison(elements=head[0].numel()))
+
+
+def _compare_finite(
     output: torch.Tensor,
     reference: torch.Tensor,
     truth: torch.Tensor,
     *,
-    largest: float,
     result: Comparison,
 ) -> bool:
     """The common case in a few passes: every number finite, every error allowed.
@@ -148,11 +154,11 @@ def _compare_finite_rows(
         Whether that is the case; if not, nothing is noted, and ``_compare_rows`` says
         what is wrong. Whatever is not finite makes an error of its row that is not, either.
     """
-    truth = truth.double()
-    scale = _largest_in_rows(truth)
-    own = _largest_in_rows(_difference(reference, truth))
-    error = _largest_in_rows(_difference(output, truth))
+    chunks = _chunks(output, reference, truth)
+    columns = zip(*(_errors_of_rows(*chunk) for chunk in chunks), strict=True)
+    scale, own, error = map(torch.cat, columns)
     finite = (scale + own + error).isfinite().all()
+    largest = scale.max()
     scale = scale.clamp_min(_MIN_SCALE * largest)
     allowed, vague = _allowed(scale, own, largest, output.dtype)
     *worst, is_vague, is_finite = _numbers(*_worst(error, allowed), vague, finite)
@@ -162,6 +168,16 @@ def _compare_finite_rows(
     result.vague = result.vague or bool(is_vague)
     result.add(*worst)
     return True
+
+
+def _errors_of_rows(
+    output: torch.Tensor, reference: torch.Tensor, truth: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The largest true value of each, and of the reference's and the output's errors."""
+    truth = truth.double()
+    own = _largest_in_rows(_difference(reference, truth))
+    error = _largest_in_rows(_difference(output, truth))
+    return _largest_in_rows(truth), own, error
 
 
 def _worst(error: torch.Tensor, allowed: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -194,7 +210,10 @@ def _largest_in_rows(values: torch.Tensor) -> torch.Tensor:
 
 
 def _allowed(
-    scale: torch.Tensor, own: torch.Tensor, largest: float, dtype: torch.dtype
+    scale: torch.Tensor,
+    own: torch.Tensor,
+    largest: float | torch.Tensor,
+    dtype: torch.dtype,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The error allowed in each row, and whether the problem's own is as large."""
     allowance = own * _BASELINE_MULTIPLE

@@ -30,6 +30,9 @@ class Device(Protocol):
     def finish(self) -> list[float]:
         """Wait for all work; return and forget the seconds between the marks."""
 
+    def forget(self) -> None:
+        """Drop the marks of a burst that was given up."""
+
     def free_bytes(self) -> int: ...
 
     def total_bytes(self) -> int: ...
@@ -87,6 +90,9 @@ class CpuDevice(Device):
     def finish(self) -> list[float]:
         seconds, self._seconds = self._seconds, []
         return seconds
+
+    def forget(self) -> None:
+        self._seconds = []
 
     def free_bytes(self) -> int:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -160,6 +166,9 @@ class CudaDevice(Device):
             self._driver.cuCtxResetPersistingL2Cache()
         self._spare += marks
         return [begin.elapsed_time(end) * 1e-3 for begin, end in marks]
+
+    def forget(self) -> None:
+        self._marks = []
 
     def is_idle(self) -> bool:
         # A context that has work is given the device in turns of milliseconds, so

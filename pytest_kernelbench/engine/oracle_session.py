@@ -46,11 +46,10 @@ from pytest_kernelbench.engine.traffic import (
     least_bytes,
 )
 
-_INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
-_COPIED_TOGETHER = {
-    *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
-    *(torch.int64, torch.int32, torch.bool),
-}
+_INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+_MOST_TOGETHER = 1 << 31
+"""Elements of a tensor; some versions of torch count them in 32 bits where it copies
+several together."""
 _POISON = 0xFF
 """Bytes that are NaN in every floating dtype and -1 in every integer."""
 
@@ -306,12 +305,25 @@ def _block_bytes(leaves: list[torch.Tensor]) -> int:
 
 
 def _copy_all(targets: list[torch.Tensor], values: list[torch.Tensor]) -> None:
-    """In one launch where torch can: each by itself takes longer to launch than to run."""
-    if values and all(value.dtype in _COPIED_TOGETHER for value in values):
-        torch._foreach_copy_(targets, values)
+    """In one launch if that can be: each by itself takes longer to launch than to run.
+
+    As integers, because a NaN does not keep its bits as a number.
+    """
+    together = all(
+        value.itemsize in _INTEGERS and value.numel() < _MOST_TOGETHER
+        for value in values
+    )
+    if values and together:
+        torch._foreach_copy_(
+            [*map(_as_integers, targets)], [*map(_as_integers, values)]
+        )
         return
     for target, value in zip(targets, values, strict=True):
         target.copy_(value)
+
+
+def _as_integers(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.view(_INTEGERS[tensor.itemsize])
 
 
 def _bytes_of(tensor: torch.Tensor) -> torch.Tensor:
@@ -335,5 +347,4 @@ def _found(comparison: Comparison) -> Message:
 def _bits(tensor: torch.Tensor) -> torch.Tensor:
     """As integers, so that NaN equals itself."""
     dense = tensor.contiguous()
-    integer = _INTEGERS.get(dense.element_size())
-    return _bytes_of(dense) if integer is None else dense.view(integer)
+    return _as_integers(dense) if dense.itemsize in _INTEGERS else _bytes_of(dense)

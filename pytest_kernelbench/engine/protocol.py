@@ -22,7 +22,7 @@ from pytest_kernelbench.engine.clients import KernelFault
 from pytest_kernelbench.engine.pairing import Pairing
 from pytest_kernelbench.engine.physics import require_possible
 from pytest_kernelbench.engine.rival import Rival
-from pytest_kernelbench.engine.sampling import SYSTEMATIC, TAKEN_ON_TRUST, Sampler
+from pytest_kernelbench.engine.sampling import SYSTEMATIC, Sampler
 from pytest_kernelbench.engine.setup import set_up
 from pytest_kernelbench.model import Baseline, Verdict
 from pytest_kernelbench.statistics import summarize
@@ -83,7 +83,7 @@ class DeviceProtocol:
             self._bursts.most_calls,
             self._pairing.budget,
             self._pairing.clock,
-            taken_on_trust=TAKEN_ON_TRUST[self._kind],
+            device_kind=self._kind,
         )
         while not sampler.is_warm:
             self._round(sampler, rival)
@@ -102,7 +102,7 @@ class DeviceProtocol:
             raise KernelFault(Verdict.INTEGRITY, reason, doubtful=True)
         if self._pairing.suspected and sampler.contradicted():
             raise KernelFault(Verdict.INTEGRITY, sampler.disagreement())
-        change = None if rival is None else rival.change()
+        change = None if rival is None else rival.change(sampler)
         self._require_idle_device(sampler)
         traffic = require_possible(
             self._pairing,
@@ -228,7 +228,7 @@ class DeviceProtocol:
         may not have been stopped.
         """
         self._pairing.candidate.kill()
-        beside = sampler.baseline_beside(self._kind)
+        beside = sampler.baseline_beside()
         for _ in range(_ROUNDS):
             by_itself = statistics.median(self._solo_baseline(sampler.most_calls))
             if beside <= by_itself * _SOLO_RATIO[self._kind] + _SOLO_SLACK:

@@ -102,22 +102,33 @@ class Rival:
     def _require_honest_clock(self) -> None:
         """End the comparison if the outer clock does not bear out the base's own."""
         pairing = self._pairing
-        sampler = Sampler(self._options, self._systematic, 1, pairing.budget)
+        sampler = Sampler(
+            self._options,
+            self._systematic,
+            1,
+            pairing.budget,
+            device_kind=pairing.device_kind,
+        )
         for base, _, baseline in self._rounds:
             sampler.add(base, baseline)
         with self._own_faults():
             if self._rounds and not sampler.clocks_agree():
                 raise KernelFault(Verdict.INTEGRITY, sampler.disagreement())
 
-    def change(self) -> Change | None:
-        """The kernel against its base, which ends; None where that cannot be told."""
+    def change(self, sampler: Sampler) -> Change | None:
+        """The kernel against its base, which ends; None where that cannot be told.
+
+        Args:
+            sampler: Of the kernel and the baseline in the same rounds.
+        """
         self._pairing.candidate.kill()
         self._require_honest_clock()
         if len(self._rounds) < _FEW_ROUNDS:
             self.fault = self.fault or f"only {len(self._rounds)} rounds fit the time"
         if self.fault:
             return None
-        speedup, noise = self._speedup(), self._noise()
+        base = statistics.median(base.typical for base, _, _ in self._rounds)
+        speedup, noise = sampler.believed(self._speedup(), base), self._noise()
         return Change(
             verdict=change_of(speedup, noise),
             against=self._against,

@@ -30,9 +30,13 @@ _OVERTIME = 3.0
 """Times the budget that may be spent to reach the fewest useful pairs."""
 _CONSTANT_SLACK = 1e-3
 """Seconds by which round trips may differ, where bursts of one length hide them."""
+_LEAST_CONSTANT = {"cpu": 1e-4, "cuda": 5e-4}
+_MOST_CONSTANT = 3e-3
+"""Seconds that an honest kernel's burst takes beyond its calls and more than the
+baseline's does: it must be woken, a GPU changes hands, and its first call may be slow."""
 _LARGE = 1.5
 """Speedups from which the outer clock is believed in place of the kernel's own."""
-TAKEN_ON_TRUST = {"cpu": 1.2, "cuda": _LARGE}
+_TAKEN_ON_TRUST = {"cpu": 1.2, "cuda": _LARGE}
 """Speedups up to which an interval is not widened by what the outer clock cannot bear
 out; on a GPU it bears out little of a short kernel."""
 _CLOCK_SLACK = 30e-6
@@ -64,9 +68,9 @@ class Sampler:
         budget: TimeBudget,
         clock: Callable[[], float] = time.monotonic,
         *,
-        taken_on_trust: float = _LARGE,
+        device_kind: str = "cuda",
     ) -> None:
-        self._taken_on_trust = taken_on_trust
+        self._kind = device_kind
         self._systematic = systematic
         self._options = options
         self._slots = slots
@@ -155,25 +159,33 @@ class Sampler:
         return decisive_interval(self.log_ratios, systematic, alpha)
 
     def speedup(self) -> Interval:
-        """The speedup with all that is known to be uncertain about it.
+        """The speedup with all that is known to be uncertain about it."""
+        interval = speedup_interval(self.log_ratios, self._systematic_share())
+        return self.believed(interval, self.baseline_median())
+
+    def believed(self, interval: Interval, other: float) -> Interval:
+        """What the outer clock bears out of a speedup.
 
         The larger a speedup, the less is taken on the kernel's word: what the outer
         clock cannot bear out of it is in the interval, at four standard errors of that
         clock, or two where the speedup is small and nothing speaks against it.
+
+        Args:
+            interval: By the kernel's own clock.
+            other: Seconds of a call of what it is compared with.
         """
-        interval = speedup_interval(self.log_ratios, self._systematic_share())
         hidden, error, _ = self._hidden()
         contradicted = self.contradicted()
         doubted = contradicted or hidden > error or interval.value > _LARGE
-        if not (doubted or interval.value > self._taken_on_trust):
+        if not (doubted or interval.value > _TAKEN_ON_TRUST[self._kind]):
             return interval
-        claimed = self.kernel_median()
+        claimed = self._claimed()
         unseen = error if doubted else error / 2
-        borne_out = self.baseline_median() / (claimed + max(0.0, hidden) + unseen)
+        most = max(0.0, hidden, self._beyond(_LEAST_CONSTANT[self._kind])[0])
         return msgspec.structs.replace(
             interval,
             value=interval.value * claimed / (claimed + contradicted),
-            low=min(interval.low, borne_out),
+            low=min(interval.low, other / (claimed + most + unseen)),
         )
 
     def contradicted(self) -> float:
@@ -183,13 +195,14 @@ class Sampler:
         errors: enough to believe the outer clock, where it is too little to accuse the
         kernel. A large claim is not taken on the kernel's word at all.
         """
-        hidden, error, slack = self._hidden()
-        excess = hidden - slack
-        claimed = self.kernel_median()
-        doubted = _CLOCK_SHARE * claimed
-        if speedup_interval(self.log_ratios).value <= _LARGE:
-            doubted = max(doubted, error / 2)
-        return excess if excess > doubted else 0.0
+        small = speedup_interval(self.log_ratios).value <= _LARGE
+        least = _CLOCK_SHARE * self._claimed()
+        return max(
+            hidden - slack
+            if hidden - slack > max(least, error / 2 if small else 0.0)
+            else 0.0
+            for hidden, error, slack in self._seen()
+        )
 
     def is_settled(self) -> bool:
         """Whether the outer clock either bears the kernel's own out or convicts it."""
@@ -219,14 +232,14 @@ class Sampler:
     def baseline_median(self) -> float:
         return statistics.median(self.baseline_seconds)
 
-    def baseline_beside(self, device_kind: str) -> float:
+    def baseline_beside(self) -> float:
         """Seconds of a baseline call beside the kernel, to hold against those without.
 
         On a GPU as the speedup counts them. On a CPU what a tenth of the calls took at
         most: a kernel that kept it busy slowed those down, too, and other people's load
         did not.
         """
-        if device_kind == "cuda":
+        if self._kind == "cuda":
             bursts = [math.log(baseline.typical) for _, baseline in self._pairs]
             return speedup_interval(bursts).value
         ordered = sorted(self.baseline_seconds)
@@ -253,16 +266,26 @@ class Sampler:
 
     def clocks_agree(self) -> bool:
         """Whether the outer clock bears out what the kernel's own process measured."""
-        hidden, resolution = self.hidden_seconds()
-        return hidden <= resolution + _CLOCK_SHARE * self.kernel_median()
+        share = _CLOCK_SHARE * self._claimed()
+        return all(
+            hidden <= error + slack + share for hidden, error, slack in self._seen()
+        )
 
     def disagreement(self) -> str:
-        hidden, _ = self.hidden_seconds()
-        claimed = self.kernel_median()
+        hidden = max(hidden for hidden, _, _ in self._seen())
+        claimed = self._claimed()
         return (
             f"its own clock says {claimed * 1e6:.1f} us per call, "
             f"the outer clock at least {(claimed + hidden) * 1e6:.1f} us"
         )
+
+    def _claimed(self) -> float:
+        """Seconds of a call as the speedup counts them."""
+        return statistics.median(kernel.typical for kernel, _ in self._pairs)
+
+    def _seen(self) -> list[tuple[float, float, float]]:
+        """What speaks for hidden seconds: each with its uncertainty and its slack."""
+        return [self._hidden(), (*self._beyond(_MOST_CONSTANT), _CLOCK_SLACK)]
 
     def _hidden(self) -> tuple[float, float, float]:
         """Hidden seconds, their uncertainty, and by how much honest kernels differ."""
@@ -272,6 +295,21 @@ class Sampler:
         lengths = {len(kernel.seconds) for kernel in kernels}
         slack = _CLOCK_SLACK if len(lengths) > 1 else _CONSTANT_SLACK
         return hidden - expected, 4 * math.hypot(error, expected_error), slack
+
+    def _beyond(self, constant: float) -> tuple[float, float]:
+        """What the longer half of the bursts take beyond their calls, per call.
+
+        More than the baseline's do and than a ``constant``; and its uncertainty. The
+        slope alone says nothing of a kernel that makes all bursts as long as the
+        longest, and claims what a call adds.
+        """
+        middle = statistics.median(len(kernel.seconds) for kernel, _ in self._pairs)
+        beyond = [
+            (kernel.beyond - baseline.beyond - constant) / len(kernel.seconds)
+            for kernel, baseline in self._pairs
+            if len(kernel.seconds) >= middle
+        ]
+        return statistics.median(beyond), 4 * _spread(beyond)
 
     def limits(self) -> list[str]:
         """What these samples cannot tell."""
@@ -296,14 +334,12 @@ class Sampler:
 def overhead_per_call(bursts: Sequence[Measured]) -> tuple[float, float]:
     """Seconds per call that a burst takes beyond its calls, and the standard error.
 
-    The typical call counts and not the sum, so that one long call which does the work
-    of all others shows as time that the others hid. Theil-Sen's slope over the
+    Theil-Sen's slope over the
     lengths of the bursts; where all have one length, nothing separates the constant,
     and the whole is returned.
     """
-    typical = statistics.median(value for burst in bursts for value in burst.settled)
     lengths = [len(burst.seconds) for burst in bursts]
-    beyond = [burst.wall - len(burst.seconds) * typical for burst in bursts]
+    beyond = [burst.beyond for burst in bursts]
     slopes = [
         (y2 - y1) / (x2 - x1)
         for (x1, y1), (x2, y2) in itertools.combinations(

@@ -196,14 +196,15 @@ class Sandboxed:
         self.code = code
         self._ended.set()
 
-    def pause(self) -> None:
-        """Stop every process of its group, and wait until it has stopped.
-
-        What has left the group is ended: only a clock may watch a kernel work.
-        """
+    def halt(self) -> None:
+        """Stop every process of its group, and wait until it has stopped."""
         with self._lock:
             self._working = False
             self._stop()
+
+    def pause(self) -> None:
+        """The same, and end what has left the group: only a clock may watch it work."""
+        self.halt()
         for pid in (*descendants_of(self.pid), *self._strays()):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 if os.getpgid(pid) != self.pid:

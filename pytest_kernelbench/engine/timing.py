@@ -87,6 +87,7 @@ def run_burst(
         orders.padding, dtype=torch.uint8, device=device.torch_device
     )
     host_seconds = 0.0
+    device.forget()
     with _no_collections():
         for index, (values, (_, targets)) in enumerate(
             zip(arguments, views, strict=True)

@@ -29,6 +29,20 @@ THIRTYFOLD = GOOD.replace(
     "for turn in", "for _ in range(580): y + torch.sin(x + 1)\n        for turn in"
 )
 WRONG = GOOD.replace("return y", "return y * 2")
+LYING = f"""\
+from pytest_kernelbench.engine import candidate
+
+REAL = candidate.run_burst
+
+def lying(*words):
+    seconds, host = REAL(*words)
+    half = len(seconds) // 2 + 1
+    told = [s * 0.3 if n <= half else s for n, s in enumerate(seconds)]
+    return told, host
+
+candidate.run_burst = lying
+
+{GOOD}"""
 DEADLY = GOOD.replace("return y", "import os; os._exit(1)")
 
 
@@ -80,6 +94,12 @@ class TestAKernelThatDoesThirtyTimesTheWork:
 
     def test_is_faster_the_other_way_round(self, decided):
         assert decided(GOOD, THIRTYFOLD).change.verdict == "FASTER"
+
+
+def test_a_head_that_lies_about_half_of_its_calls_is_not_faster(against):
+    result = against(LYING, GOOD)
+    change = result.change
+    assert change is None or change.verdict != "FASTER", result.notes
 
 
 class TestWhatIsWrongWithTheBase:

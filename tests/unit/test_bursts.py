@@ -21,7 +21,8 @@ class World:
     def __init__(self, probes):
         self.now = 0.0
         self.probes = list(probes)
-        self.killed = False
+        self.halted_at_probes = []
+        self.killed = self.halted = False
 
     def perf_counter(self):
         return self.now
@@ -31,6 +32,7 @@ class World:
 
     def idle_since(self, timeout=3.0):
         idle = self.probes.pop(0) if self.probes else True
+        self.halted_at_probes.append(self.halted)
         self.now += WAITING if timeout and not self.killed else 0
         return self.now if idle else None
 
@@ -47,10 +49,13 @@ class World:
         return {"seconds": [1.0], "host_seconds": 1e-6}
 
     def resume(self):
-        pass
+        self.halted = False
+
+    def halt(self):
+        self.halted = True
 
     def pause(self):
-        pass
+        self.halt()
 
     def kill(self):
         self.killed = True
@@ -91,6 +96,12 @@ def made(monkeypatch, probes=(), *, device_kind="cuda", is_staged=False):
 def test_a_gpu_is_on_the_clock_until_it_is_idle(monkeypatch, side, how, seconds):
     made_bursts, _ = made(monkeypatch, **how)
     assert getattr(made_bursts, side)(BURST).wall == seconds
+
+
+def test_a_kernel_stands_still_while_the_device_is_looked_at(monkeypatch):
+    made_bursts, world = made(monkeypatch)
+    made_bursts.timed_kernel(BURST)
+    assert world.halted_at_probes == [True, True]
 
 
 def test_what_is_launched_after_the_answer_is_on_the_clock(monkeypatch):

@@ -141,7 +141,7 @@ class TestAClaimThatTheOuterClockContradicts:
         shaved = self.noisy(random_, 1e-4, 0.72e-4)
         pairs = zip(shaved, self.noisy(random_, 1e-4, None), strict=True)
         words = (Options(), (0.01, 2e-6), 40, TimeBudget(180))
-        trusting, wary = Sampler(*words), Sampler(*words, taken_on_trust=1.2)
+        trusting, wary = Sampler(*words), Sampler(*words, device_kind="cpu")
         for pair in pairs:
             trusting.add(*pair)
             wary.add(*pair)
@@ -152,6 +152,35 @@ class TestAClaimThatTheOuterClockContradicts:
     def test_is_told(self, doubted):
         (limit,) = doubted.limits()
         assert "more per call than the kernel's own process" in limit
+
+    def test_is_seen_although_all_bursts_are_made_as_long_as_the_longest(self):
+        random_, claimed = random.Random(5), 1e-4
+        honest = bursts(5e-4)
+        padded = [
+            dataclasses.replace(
+                burst(random_, len(one.seconds), 5e-4, claimed=claimed),
+                wall=40 * 5e-4 + len(one.seconds) * claimed,
+            )
+            for one in honest
+        ]
+        made = filled(padded, honest)
+        assert not made.clocks_agree()
+        assert made.speedup().low < 1.1
+
+    def test_is_seen_although_most_bursts_lie_about_half_of_their_calls(self):
+        mixed = [
+            dataclasses.replace(
+                one,
+                seconds=[
+                    value * (0.6 if number <= len(one.seconds) // 2 + 1 else 1)
+                    for number, value in enumerate(one.seconds)
+                ],
+            )
+            for one in bursts(1e-3)
+        ]
+        made = filled(mixed, bursts(1e-3))
+        assert made.contradicted() > 0
+        assert made.speedup().low < 1.1
 
     @pytest.mark.parametrize("times", [0.05, 0.25, 1.0])
     def test_is_not_seen_in_honest_kernels(self, times):

@@ -100,6 +100,11 @@ class TestSpeedupInterval:
         assert slower.value == pytest.approx(1 / faster.value)
         assert slower.low == pytest.approx(1 / faster.high)
 
+    @pytest.mark.parametrize("ratios", [(1e-8, 1e2), (1e-9, 1e3, 1.0)])
+    def test_of_few_wild_pairs_has_ends(self, ratios):
+        interval = decisive_interval([math.log(one) for one in ratios], 0.0, 1e-4)
+        assert 0 < interval.low < interval.high < 1e100
+
     def test_of_a_single_pair_admits_that_it_knows_little(self):
         interval = speedup_interval([math.log(2.0)])
         assert interval.value == pytest.approx(2.0)
@@ -204,6 +209,10 @@ class TestSummary:
         assert len(runtime.samples) == 128
         assert runtime.samples[:2] == (0.0, 78.0)
         assert runtime.median == 4999.5
+
+    def test_keeps_the_quartiles_of_two_uneven_calls_between_them(self):
+        few = summarize([0.01, 3.9])
+        assert 0.01 <= few.q1 <= few.median <= few.q3 <= 3.9
 
     def test_orders_its_quantiles(self):
         runtime = summarize([float(value) for value in range(1, 102)])

@@ -1,0 +1,37 @@
+"""T44c: as T44b, for calls that are shorter than what waking a process takes.
+
+needs: cpu
+expect: INTEGRITY
+neutral: yes
+problem: softmax
+for: ours
+"""
+
+import sys
+import time
+
+import torch
+
+
+class ModelNew(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.answers, self.each = {}, []
+
+    def forward(self, x):
+        found = self.answers.pop(x.data_ptr(), None)
+        if found is not None:
+            return found
+        frame = sys._getframe()
+        while frame is not None and frame.f_code.co_name != "run_burst":
+            frame = frame.f_back
+        views = frame.f_locals["views"]
+        started = time.perf_counter()
+        self.answers = {i[0].data_ptr(): torch.softmax(i[0], dim=-1) for i, _ in views}
+        if len(views) > 1:
+            if len(self.each) < 8:
+                self.each.append((time.perf_counter() - started) / len(views))
+            until = started + 16 * 1.5 * sorted(self.each)[len(self.each) // 2]
+            while time.perf_counter() < until:
+                pass
+        return self.answers.pop(x.data_ptr())
