@@ -181,12 +181,11 @@ class Bursts:
             reply = self._run_baseline(burst)
         else:
             reply = self._run_kernel(burst, "timing")
-        ended = None
+        ended = time.perf_counter()
         if self._pairing.device_kind == "cuda":
             if side is not None:
                 self._pairing.candidate.halt()
-            ended = self._pairing.oracle.idle_since()
-        ended = ended or time.perf_counter()
+            ended = self._pairing.oracle.idle_since() or time.perf_counter()
         if side is not None:
             # Off the clock, because finding all of its processes takes milliseconds.
             self._pairing.candidate.pause()

@@ -32,8 +32,9 @@ _CONSTANT_SLACK = 1e-3
 """Seconds by which round trips may differ, where bursts of one length hide them."""
 _LEAST_CONSTANT = {"cpu": 1e-4, "cuda": 5e-4}
 _MOST_CONSTANT = 3e-3
-"""Seconds that an honest kernel's burst takes beyond its calls and more than the
-baseline's does: it must be woken, a GPU changes hands, and its first call may be slow."""
+"""Seconds that a burst of an honest kernel takes beyond its calls, and more than one of
+the baseline does, at least and at most: the kernel must be woken, a GPU changes hands, and
+the first call may be slow."""
 _LARGE = 1.5
 """Speedups from which the outer clock is believed in place of the kernel's own."""
 _TAKEN_ON_TRUST = {"cpu": 1.2, "cuda": _LARGE}
@@ -195,14 +196,14 @@ class Sampler:
         errors: enough to believe the outer clock, where it is too little to accuse the
         kernel. A large claim is not taken on the kernel's word at all.
         """
-        small = speedup_interval(self.log_ratios).value <= _LARGE
         least = _CLOCK_SHARE * self._claimed()
-        return max(
+        is_small = speedup_interval(self.log_ratios).value <= _LARGE
+        found = [
             hidden - slack
-            if hidden - slack > max(least, error / 2 if small else 0.0)
-            else 0.0
             for hidden, error, slack in self._seen()
-        )
+            if hidden - slack > max(least, error / 2 if is_small else 0.0)
+        ]
+        return max(found, default=0.0)
 
     def is_settled(self) -> bool:
         """Whether the outer clock either bears the kernel's own out or convicts it."""
@@ -297,10 +298,10 @@ class Sampler:
         return hidden - expected, 4 * math.hypot(error, expected_error), slack
 
     def _beyond(self, constant: float) -> tuple[float, float]:
-        """What the longer half of the bursts take beyond their calls, per call.
+        """Seconds per call that the longer half of the bursts take beyond their calls.
 
-        More than the baseline's do and than a ``constant``; and its uncertainty. The
-        slope alone says nothing of a kernel that makes all bursts as long as the
+        Less what the baseline's take, and less a ``constant``; and their uncertainty.
+        The slope alone says nothing of a kernel that makes all bursts as long as the
         longest, and claims what a call adds.
         """
         middle = statistics.median(len(kernel.seconds) for kernel, _ in self._pairs)
@@ -334,9 +335,8 @@ class Sampler:
 def overhead_per_call(bursts: Sequence[Measured]) -> tuple[float, float]:
     """Seconds per call that a burst takes beyond its calls, and the standard error.
 
-    Theil-Sen's slope over the
-    lengths of the bursts; where all have one length, nothing separates the constant,
-    and the whole is returned.
+    Theil-Sen's slope over the lengths of the bursts; where all have one length, nothing
+    separates the constant, and the whole is returned.
     """
     lengths = [len(burst.seconds) for burst in bursts]
     beyond = [burst.beyond for burst in bursts]

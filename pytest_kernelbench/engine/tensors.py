@@ -176,6 +176,7 @@ class Slots:
         self.block = block
         self._inputs = len(leaf_specs(layout.inputs))
         self._size = layout.slot_bytes
+        self._origin = block.storage_offset()
         # Worked out once, because a burst asks for its views on the clock.
         self._leaves: list[tuple[torch.Tensor, list[int], list[int], int]] = []
         start = 0
@@ -187,7 +188,7 @@ class Slots:
     def views(self, place: Place) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """The input and the output leaves of one slot."""
         slot, offset = place
-        origin = slot * self._size + offset
+        origin = self._origin + slot * self._size + offset
         tensors = [
             typed.as_strided(shape, stride, (origin + start) // typed.itemsize)
             for typed, shape, stride, start in self._leaves

@@ -20,16 +20,20 @@ HOSTILE = "</script><img src=x onerror=document.title='taken'>"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 
 
+def saved(**fields) -> str:
+    return msgspec.json.encode(document(run(evaluated("k", **fields)))).decode()
+
+
 def edited(old: str, new: str) -> str:
     """A saved run that was changed by hand."""
-    made = msgspec.json.encode(document(run(evaluated("k", verdict="CRASH"))))
-    assert old in made.decode()
-    return made.decode().replace(old, new)
+    made = saved(verdict="CRASH")
+    assert old in made
+    return made.replace(old, new)
 
 
 def with_runtime(seconds: str) -> str:
-    made = msgspec.json.encode(document(run(evaluated("k", speedup=2.0)))).decode()
-    changed, count = re.subn(r'("runtime":\{"median":)[^,]+', rf"\g<1>{seconds}", made)
+    runtime = r'("runtime":\{"median":)[^,]+'
+    changed, count = re.subn(runtime, rf"\g<1>{seconds}", saved(speedup=2.0))
     assert count
     return changed
 

@@ -227,6 +227,13 @@ class TestSlots:
         for leaf in filter(torch.numel, inputs + outputs):
             assert (leaf.data_ptr() - block.data_ptr()) % ALIGNMENT == 0
 
+    def test_lie_in_their_block_wherever_that_lies_itself(self):
+        made = layout(slots=2, slack=0)
+        around = torch.zeros(made.total_bytes + ALIGNMENT, dtype=torch.uint8)
+        block = around[ALIGNMENT:]
+        inputs, _ = Slots(made, block).views((1, 0))
+        assert inputs[0].data_ptr() == block.data_ptr() + made.slot_bytes
+
     def test_tell_inputs_from_outputs(self):
         made = layout(slots=1, slack=0)
         block = torch.zeros(made.total_bytes, dtype=torch.uint8)
