@@ -71,7 +71,7 @@ class Broker:
     The mutable state is who waits for what, and whether the run is stopping.
     """
 
-    def __init__(self, evaluations: Callable[[], Evaluating]) -> None:
+    def __init__(self, evaluations: Evaluating) -> None:
         self._evaluations = evaluations
         self._waiting: dict[Ticket, list[_Worker]] = {}
         self._stopped = False
@@ -106,7 +106,7 @@ class Broker:
         if stopped:  # a worker that came up late
             worker.tell(_Answer(ticket=ask.ticket))
             return
-        future = self._evaluations().submit(ask.request, ask.nodeid)
+        future = self._evaluations.submit(ask.request, ask.nodeid)
         future.add_done_callback(lambda done: self._tell(_answer(ask.ticket, done)))
 
     def _tell(self, answer: _Answer) -> None:

@@ -31,7 +31,8 @@ class XdistController:
         # A worker on another host, or behind a proxy, opens its own executor.
         if node.gateway.spec.popen and not node.gateway.spec.via:
             if self._broker is None:
-                self._broker = Broker(lambda: evaluations_of(self._config))
+                # Made here, not by the first who asks: each worker has a thread that may.
+                self._broker = Broker(evaluations_of(self._config))
             shared["broker"] = self._broker.address
         node.workerinput["kernelbench"] = shared
 

@@ -151,6 +151,36 @@ def test_the_same_call_is_evaluated_once(kernels):
     assert len(kernels.journal()) == 4
 
 
+def test_workers_that_ask_at_once_share_one_executor(kernels):
+    kernels.add("k")
+    kernels.pytester.makeconftest(
+        """
+        import time
+        from pytest_kernelbench import session
+
+        made = session._owned
+
+        def made_slowly(config):
+            time.sleep(0.5)
+            return made(config)
+
+        session._owned = made_slowly
+        """
+    )
+    kernels.pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_it(kernelbench, number):
+            kernelbench("k_kernel.py").assert_correct()
+        """
+    )
+    kernels.run("-k", "test_it", "-n2").assert_outcomes(passed=4)
+    assert kernels.events()["open"] == 1
+    assert kernels.events()["submit"] == 1
+
+
 def test_a_device_with_a_slip_is_not_skipped_as_missing(kernels, pytester):
     kernels.add("k")
     pytester.makepyfile(
