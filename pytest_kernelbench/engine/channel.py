@@ -20,6 +20,8 @@ Message = dict[str, Any]
 _LENGTH = struct.Struct("!I")
 _MAX_FRAME = 4 << 20
 _MAX_DESCRIPTORS = 4
+_SEND_TIMEOUT = struct.pack("@ll", 60, 0)
+"""A peer that never reads must not block its judge for ever."""
 
 
 class ChannelError(Exception):
@@ -39,10 +41,16 @@ class ChannelBroken(ChannelError):
 
 
 class Channel:
-    """One end of a stream socket that carries frames."""
+    """One end of a stream socket that carries frames.
+
+    The socket always blocks. Its own timeout would be a flag that threads share, and
+    processes, too: a fork and its parent, who both begin with the same socket.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
+        connection.setblocking(True)  # whatever sockets are here by default
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
         self._descriptors: list[int] = []
 
     def send(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
@@ -54,8 +62,6 @@ class Channel:
         body = json.dumps(message).encode()
         header = _LENGTH.pack(len(body))
         try:
-            # A peer that never reads must not block its judge for ever.
-            self._socket.settimeout(60)
             if descriptors:
                 socket.send_fds(self._socket, [header], list(descriptors))
                 self._socket.sendall(body)
@@ -85,7 +91,9 @@ class Channel:
     def has_more(self, timeout: float) -> bool:
         """Whether something has arrived, or the other side is gone, by then."""
         try:
-            return bool(select.select([self._socket], [], [], max(timeout, 0.0))[0])
+            poller = select.poll()
+            poller.register(self._socket, select.POLLIN)
+            return bool(poller.poll(max(timeout, 0.0) * 1e3))
         except (OSError, ValueError):  # closed meanwhile: receiving will tell
             return True
 
@@ -101,14 +109,12 @@ class Channel:
         return bytes(data)
 
     def _read_some(self, size: int, deadline: float | None) -> bytes:
-        remaining = None if deadline is None else deadline - time.monotonic()
-        if remaining is not None and remaining <= 0:
-            raise ChannelTimeout
+        if deadline is not None:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or not self.has_more(remaining):
+                raise ChannelTimeout
         try:
-            self._socket.settimeout(remaining)
             chunk = self._receive_bytes(size)
-        except TimeoutError:
-            raise ChannelTimeout from None
         except OSError as error:
             raise ChannelClosed(str(error)) from None
         if not chunk:

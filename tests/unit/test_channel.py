@@ -62,6 +62,20 @@ class TestFrames:
             peer.sendall(bytes([byte]))
         assert channel.receive(5) == {"a": 1}
 
+    def test_leave_alone_the_flags_that_others_with_the_same_socket_share(self, pair):
+        channel, peer = pair
+        with contextlib.closing(Channel(peer.dup())) as forked:
+            for timeout in (None, 5):
+                forked.send({})
+                channel.send({})
+                assert os.get_blocking(peer.fileno())
+                forked.receive(timeout)
+                channel.receive(timeout)
+                assert os.get_blocking(peer.fileno())
+            with pytest.raises(ChannelTimeout):
+                forked.receive(0.01)
+            assert os.get_blocking(peer.fileno())
+
     def test_that_announce_too_many_bytes_are_broken_before_any_is_read(self, pair):
         channel, peer = pair
         peer.sendall(struct.pack("!I", 0xFFFFFFFF))
@@ -105,6 +119,19 @@ class TestWaiting:
         channel, _ = pair
         with pytest.raises(ChannelTimeout):
             channel.receive(-1)
+
+    def test_is_as_long_as_asked_whatever_sockets_do_by_default(self):
+        default = socket.getdefaulttimeout()
+        socket.setdefaulttimeout(0.01)
+        try:
+            channel, peer = channel_pair()
+        finally:
+            socket.setdefaulttimeout(default)
+        with contextlib.closing(channel), contextlib.closing(peer):
+            sender = threading.Timer(0.1, Channel(peer).send, ({"a": 1},))
+            sender.start()
+            assert channel.receive() == {"a": 1}
+            sender.join()
 
     def test_is_not_prolonged_by_a_peer_that_sends_a_byte_now_and_then(self, pair):
         channel, peer = pair
