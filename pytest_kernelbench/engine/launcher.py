@@ -154,6 +154,8 @@ class CandidateLauncher:
         finally:
             with self._lock:
                 self._launches -= 1
+                if not self._launches:  # a later process may get the same number
+                    self._codes.clear()
 
     def running(self) -> list[Sandboxed]:
         """The candidates that have not ended."""
@@ -201,10 +203,10 @@ class CandidateLauncher:
     def _ended(self, pid: int, code: int) -> None:
         with self._lock:
             candidate = self._running.pop(pid, None)
-            if candidate is None:
-                self._codes[pid] = code
-            else:
+            if candidate is not None:
                 candidate.set_ended(code)
+            elif self._launches:
+                self._codes[pid] = code
 
     def _lost(self, server: Worker) -> None:
         """The server is gone: so are its children, and the next launch starts anew."""
