@@ -137,11 +137,19 @@ class Reference:
             inputs: Of one call; the problem may change them.
             draw: Seeds what the model itself draws.
         """
-        wide = self.run_wide(inputs)
-        exact = None if wide is None else tensors_of(wide)
-        torch.manual_seed(draw)
-        expected = tensors_of(self.run(inputs))
+        exact = self.exact(inputs)  # first, on copies
+        expected = self.expected(inputs, draw)
         return expected, exact or [None] * len(expected)
+
+    def expected(self, inputs: list[Any], draw: int) -> list[torch.Tensor]:
+        """The tensors of its output; arguments as for ``answers``."""
+        torch.manual_seed(draw)
+        return tensors_of(self.run(inputs))
+
+    def exact(self, inputs: list[Any]) -> list[torch.Tensor] | None:
+        """The same in float64, or None where that does not fit or does not work."""
+        wide = self.run_wide(inputs)
+        return None if wide is None else tensors_of(wide)
 
     def run_wide(self, inputs: list[Any]) -> Any:
         """The same in float64, or None where it does not fit or does not work."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from forms import FORMS
 
@@ -169,3 +171,40 @@ def test_a_tolerance_is_the_one_that_was_asked_for(engine, tolerance, verdict):
     body = "return torch.softmax(self.linear(x), dim=-1) + 5e-5"
     result = engine.evaluate(engine.kernel_source(body), tolerance=tolerance)
     assert result.verdict is Verdict[verdict]
+
+
+class TestAProblemThatIsInexactItself:
+    FORWARD = "return x * (1 if x.dtype is torch.float64 else 1.0001)"
+    INPUTS = "[torch.randn(64, 64)]"
+
+    @pytest.mark.parametrize("factor", [1, 1.0001, 0.9999])
+    def test_excuses_as_much_of_a_kernel(self, engine, factor):
+        assert self.verdict_on(engine, f"return x * {factor}") is Verdict.PASS
+
+    def test_excuses_no_more(self, engine):
+        assert self.verdict_on(engine, "return x * 1.001") is Verdict.WRONG
+
+    def verdict_on(self, engine, body):
+        problem = engine.function_problem(self.FORWARD, self.INPUTS)
+        kernel = engine.kernel_of(engine.function_problem(body, self.INPUTS))
+        return engine.evaluate(kernel, problem).verdict
+
+
+def test_a_problem_is_not_run_to_verify_what_float64_shows_to_be_right(
+    engine, tmp_path
+):
+    runs = tmp_path / "runs"
+    told = f"print(x.dtype, file=open({str(runs)!r}, 'a')); return x + 1"
+    problem = engine.function_problem(told, "[torch.randn(64, 64)]")
+    kernel = engine.kernel_of(
+        engine.function_problem("return x + 1", "[torch.randn(64, 64)]")
+    )
+    counts = []
+    for trials in (2, 2, 12):  # for the first of them the problem is audited
+        runs.write_text("")
+        result = engine.evaluate(kernel, problem, trials=trials, timing=False)
+        assert (result.verdict, result.reason) == (Verdict.PASS, "")
+        counts.append(Counter(runs.read_text().split()))
+    _, fewer, more = counts
+    assert more["torch.float64"] >= fewer["torch.float64"] + 10
+    assert more["torch.float32"] <= fewer["torch.float32"]

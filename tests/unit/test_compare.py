@@ -8,7 +8,12 @@ import pytest
 import torch
 
 from pytest_kernelbench.engine import compare as compare_module
-from pytest_kernelbench.engine.compare import Comparison, Tolerance, compare
+from pytest_kernelbench.engine.compare import (
+    Comparison,
+    Tolerance,
+    compare,
+    compare_to_exact,
+)
 
 DEFAULT = Tolerance()
 
@@ -201,6 +206,44 @@ class TestOutputsThatAreNotFloats:
         reference = torch.randn(4, 64, dtype=torch.complex64)
         output = reference.conj().resolve_conj()
         assert compare(output, reference.conj(), None, DEFAULT).passed
+
+
+class TestFloat64Alone:
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+    def test_finds_what_is_found_beside_a_perfect_baseline(self, dtype):
+        oracle = torch.randn(300, 1000, dtype=torch.float64)
+        output = (oracle * (1 + 1e-6)).to(dtype)
+        exact = compare_to_exact(output, oracle, DEFAULT)
+        assert exact == compare(output, oracle, oracle, DEFAULT)
+        assert exact.passed
+        assert exact.max_error > 0
+
+    @pytest.mark.parametrize("at", [0, 299_999])
+    @pytest.mark.parametrize("wrong", [1e-4, math.nan, math.inf])
+    def test_says_nothing_of_what_a_worse_baseline_may_excuse(self, at, wrong):
+        oracle = torch.randn(300, 1000, dtype=torch.float64).clamp(-2, 2)
+        output = oracle.float()
+        output.view(-1)[at] += wrong
+        assert compare_to_exact(output, oracle, DEFAULT) is None
+
+    def test_says_nothing_where_it_is_not_finite_itself(self):
+        oracle = torch.zeros(4, 64, dtype=torch.float64)
+        oracle[1, 2] = -math.inf
+        assert compare_to_exact(oracle.float(), oracle, DEFAULT) is None
+
+    @pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64])
+    def test_says_nothing_of_other_numbers(self, dtype):
+        output = torch.ones(4, 64, dtype=dtype)
+        assert compare_to_exact(output, output, DEFAULT) is None
+
+    def test_says_nothing_of_a_tolerance_that_is_about_pytorchs_own_output(self):
+        oracle = torch.ones(4, 64, dtype=torch.float64)
+        tolerance = Tolerance.parse("kernelbench", torch.float32)
+        assert compare_to_exact(oracle.float(), oracle, tolerance) is None
+
+    def test_has_nothing_against_no_elements(self):
+        empty = torch.empty(0, 5)
+        assert compare_to_exact(empty, empty.double(), DEFAULT).passed
 
 
 class TestShapes:
