@@ -108,7 +108,7 @@ class DeviceProtocol:
             self._pairing,
             self._stage.audit.least_bytes,
             self._stage.touched_bytes,
-            sampler.kernel_median(),
+            sampler.claimed(),
         )
         self._remark(sampler)
         self._findings.timing = {
@@ -162,7 +162,7 @@ class DeviceProtocol:
         findings, telemetry = self._findings, self._pairing.telemetry
         if sampler.speedup().value > _REVIEW_SPEEDUP:
             findings.note(f"speedup above {_REVIEW_SPEEDUP:g}x: worth a review")
-        host, device = sampler.kernel_host(), sampler.kernel_median()
+        host, device = sampler.kernel_host(), sampler.claimed()
         if self._kind == "cuda" and host > device:
             findings.note(
                 f"launch-bound: the host takes {host * 1e6:.0f} us to issue a call "

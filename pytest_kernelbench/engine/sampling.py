@@ -152,7 +152,7 @@ class Sampler:
 
     def _systematic_share(self) -> float:
         share, seconds = self._systematic
-        return share + seconds / min(self.kernel_median(), self.baseline_median())
+        return share + seconds / min(self.claimed(), self.baseline_median())
 
     def decisive_speedup(self) -> Interval:
         """The speedup's interval at the level at which thresholds are decided."""
@@ -180,7 +180,7 @@ class Sampler:
         doubted = contradicted or hidden > error or interval.value > _LARGE
         if not (doubted or interval.value > _TAKEN_ON_TRUST[self._kind]):
             return interval
-        claimed = self._claimed()
+        claimed = self.claimed()
         unseen = error if doubted else error / 2
         most = max(0.0, hidden, self._beyond(_LEAST_CONSTANT[self._kind])[0])
         return msgspec.structs.replace(
@@ -196,7 +196,7 @@ class Sampler:
         errors: enough to believe the outer clock, where it is too little to accuse the
         kernel. A large claim is not taken on the kernel's word at all.
         """
-        least = _CLOCK_SHARE * self._claimed()
+        least = _CLOCK_SHARE * self.claimed()
         is_small = speedup_interval(self.log_ratios).value <= _LARGE
         found = [
             hidden - slack
@@ -250,8 +250,9 @@ class Sampler:
         """Seconds that the kernel's process says it takes to issue a call."""
         return statistics.median(kernel.host for kernel, _ in self._pairs)
 
-    def kernel_median(self) -> float:
-        return statistics.median(self.kernel_seconds)
+    def claimed(self) -> float:
+        """Seconds of a call of the kernel by its own clock, as the speedup counts them."""
+        return statistics.median(kernel.typical for kernel, _ in self._pairs)
 
     def hidden_seconds(self) -> tuple[float, float]:
         """Seconds per call that only the outer clock saw, and what it can resolve.
@@ -267,22 +268,18 @@ class Sampler:
 
     def clocks_agree(self) -> bool:
         """Whether the outer clock bears out what the kernel's own process measured."""
-        share = _CLOCK_SHARE * self._claimed()
+        share = _CLOCK_SHARE * self.claimed()
         return all(
             hidden <= error + slack + share for hidden, error, slack in self._seen()
         )
 
     def disagreement(self) -> str:
         hidden = max(hidden for hidden, _, _ in self._seen())
-        claimed = self._claimed()
+        claimed = self.claimed()
         return (
             f"its own clock says {claimed * 1e6:.1f} us per call, "
             f"the outer clock at least {(claimed + hidden) * 1e6:.1f} us"
         )
-
-    def _claimed(self) -> float:
-        """Seconds of a call as the speedup counts them."""
-        return statistics.median(kernel.typical for kernel, _ in self._pairs)
 
     def _seen(self) -> list[tuple[float, float, float]]:
         """What speaks for hidden seconds: each with its uncertainty and its slack."""
@@ -322,7 +319,7 @@ class Sampler:
                 f"the outer clock sees {contradicted * 1e6:.0f} us more per call than "
                 "the kernel's own process: the runtime is the outer clock's"
             )
-        elif resolution > 0.5 * self.kernel_median():
+        elif resolution > 0.5 * self.claimed():
             found.append(
                 "too short for the outer clock: "
                 "the runtime rests on what the kernel's own process measured"

@@ -151,6 +151,7 @@ def test_the_same_call_is_evaluated_once(kernels):
     assert len(kernels.journal()) == 4
 
 
+@pytest.mark.parametrize("mode", ["xdist"])  # whose processes end with the patch
 def test_workers_that_ask_at_once_share_one_executor(kernels):
     kernels.add("k")
     kernels.pytester.makeconftest(
@@ -176,7 +177,7 @@ def test_workers_that_ask_at_once_share_one_executor(kernels):
             kernelbench("k_kernel.py").assert_correct()
         """
     )
-    kernels.run("-k", "test_it", "-n2").assert_outcomes(passed=4)
+    kernels.run("-k", "test_it").assert_outcomes(passed=4)
     assert kernels.events()["open"] == 1
     assert kernels.events()["submit"] == 1
 
