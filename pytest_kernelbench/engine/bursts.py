@@ -235,7 +235,8 @@ class Bursts:
             "draws": burst.draws if self._stage.draws else None,
         }
 
-    def verify(self, burst: Burst, call: int) -> None:
+    def verify(self, burst: Burst, call: int, *, listed: bool = True) -> None:
+        """Verify one call, which has an entry in the result if ``listed`` or wrong."""
         reply = self._pairing.ask_oracle(
             do="verify",
             side=self._pairing.side,
@@ -246,9 +247,9 @@ class Bursts:
         )
         if not reply["float64"] and not self._stage.draws:
             self._findings.note("no float64 oracle: compared with the problem's own")
-        self._judge_trial(reply)
+        self._judge_trial(reply, listed=listed)
 
-    def _judge_trial(self, reply: Message) -> None:
+    def _judge_trial(self, reply: Message, *, listed: bool) -> None:
         outputs = reply["outputs"]
         if any(output["vague"] for output in outputs):
             self._findings.limit(
@@ -260,16 +261,17 @@ class Bursts:
             key=lambda out: (out["nonfinite"], out["mismatched"], out["max_error"]),
         )
         verdict, message = _trial_verdict(worst, reply["changed_inputs"])
-        self._findings.trials.append(
-            Trial(
-                passed=verdict is Verdict.PASS,
-                max_abs_error=worst["max_error"],
-                allowed_error=worst["allowed"],
-                mismatched=worst["mismatched"] + worst["nonfinite"],
-                elements=worst["elements"],
-                message=message,
+        if listed or verdict is not Verdict.PASS:
+            self._findings.trials.append(
+                Trial(
+                    passed=verdict is Verdict.PASS,
+                    max_abs_error=worst["max_error"],
+                    allowed_error=worst["allowed"],
+                    mismatched=worst["mismatched"] + worst["nonfinite"],
+                    elements=worst["elements"],
+                    message=message,
+                )
             )
-        )
         if verdict is not Verdict.PASS:
             raise KernelFault(verdict, message)
 

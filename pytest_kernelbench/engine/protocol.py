@@ -40,6 +40,9 @@ _VERIFYING = 0.5
 _ALL_VERIFIED, _FIRST_ROUNDS, _FEWEST_VERIFIED = 3, 8, 0.25
 """Rounds all of which are, rounds whose share depends on no clock, and the least share
 of the others: a kernel may slow verifying down."""
+_CHEAP, _MOST_VERIFIED = {"cpu": 0.2, "cuda": 0.1}, 4
+"""Of that time, what verifying may take while several calls of each burst are, and how
+many: what is wrong in one call of three, as a race would have it, is then seen."""
 _SOLO_BURSTS = 3
 _SOLO_RATIO = {"cpu": 1.6, "cuda": 1.15}
 """How much slower an honest neighbour may make the baseline; CPUs have others, too."""
@@ -199,18 +202,21 @@ class DeviceProtocol:
         sampler.add(kernel, baseline)
         if rival is not None:
             rival.add(seen["base"], kernel, baseline)
-        # Drawn only now, when nothing can be added to what was returned.
-        if self._draws_to_verify(len(sampler)):
-            started = time.monotonic()
-            call = self._pairing.seeds.choices.randrange(len(burst.places))
-            self._bursts.verify(burst, call)
+        self._verify(burst, len(sampler), rival)
+
+    def _verify(self, burst: Burst, rounds: int, rival: Rival | None) -> None:
+        """Calls that are drawn only now, when nothing can be added to what was returned."""
+        started, choices = time.monotonic(), self._pairing.seeds.choices
+        count = calls_to_verify(
+            rounds, choices.random(), self._measuring, self._verifying, self._kind
+        )
+        # As much is drawn for any count, so that replays go on alike.
+        order = choices.sample(range(len(burst.places)), len(burst.places))
+        for number, call in enumerate(order[:count]):
+            self._bursts.verify(burst, call, listed=number == 0)
             if rival is not None:
                 rival.verify(burst, call)
-            self._verifying += time.monotonic() - started
-
-    def _draws_to_verify(self, rounds: int) -> bool:
-        chance = chance_to_verify(rounds, self._measuring, self._verifying)
-        return self._pairing.seeds.choices.random() < chance
+        self._verifying += time.monotonic() - started
 
     def _run(self, side: Side, burst: Burst, rival: Rival | None) -> Measured | None:
         if side == "base":
@@ -249,14 +255,25 @@ class DeviceProtocol:
         return seconds
 
 
-def chance_to_verify(rounds: int, measuring: float, verifying: float) -> float:
-    """How likely a call of this round is verified; fewer where that takes most time.
+def calls_to_verify(
+    rounds: int, luck: float, measuring: float, verifying: float, kind: str
+) -> int:
+    """How many calls of this round are verified, if it has as many.
 
     Args:
         rounds: That count so far, with this one.
+        luck: Drawn, from 0 to 1.
         measuring: Seconds spent on timed bursts.
         verifying: Seconds spent on verifying.
+        kind: Of device, ``cpu`` or ``cuda``.
     """
+    if verifying <= _CHEAP[kind] * measuring:
+        return _MOST_VERIFIED
+    return int(luck < chance_to_verify(rounds, measuring, verifying))
+
+
+def chance_to_verify(rounds: int, measuring: float, verifying: float) -> float:
+    """How likely a call of this round is, where more would take too long."""
     if rounds <= _ALL_VERIFIED:
         return 1.0
     if rounds <= _FIRST_ROUNDS or verifying <= 0:

@@ -6,7 +6,10 @@ import math
 
 import pytest
 
-from pytest_kernelbench.engine.protocol import chance_to_verify
+from pytest_kernelbench.engine.protocol import (
+    calls_to_verify,
+    chance_to_verify,
+)
 
 
 def unseen(rounds: range, verifying: float) -> float:
@@ -31,3 +34,17 @@ class TestAKernelThatIsWrongWhenTimed:
 def test_where_verifying_takes_most_of_the_time_fewer_calls_are():
     quick, slow = (chance_to_verify(20, 1.0, seconds) for seconds in (0.1, 1.0))
     assert slow < quick < 1
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+class TestOfABurst:
+    @pytest.mark.parametrize("luck", [0.0, 0.999])
+    def test_several_calls_are_verified_where_that_is_quick(self, kind, luck):
+        assert calls_to_verify(20, luck, 1.0, 0.05, kind) > 1
+
+    @pytest.mark.parametrize("rounds", [1, 5, 20])
+    def test_one_is_by_chance_where_it_is_not(self, kind, rounds):
+        chance = chance_to_verify(rounds, 1.0, 0.4)
+        for luck in (0.0, chance - 1e-9, chance, 0.999):
+            count = calls_to_verify(rounds, luck, 1.0, 0.4, kind)
+            assert count == (luck < chance)
