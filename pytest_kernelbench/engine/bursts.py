@@ -181,10 +181,11 @@ class Bursts:
             reply = self._run_baseline(burst)
         else:
             reply = self._run_kernel(burst, "timing")
+        if side is not None:
+            # On the clock: what says that it is done need not be what works.
+            self._pairing.candidate.halt()
         ended = time.perf_counter()
         if self._pairing.device_kind == "cuda":
-            if side is not None:
-                self._pairing.candidate.halt()
             ended = self._pairing.oracle.idle_since() or time.perf_counter()
         if side is not None:
             # Off the clock, because finding all of its processes takes milliseconds.

@@ -213,12 +213,25 @@ class CandidateClient:
         raise ChannelTimeout
 
     def halt(self) -> None:
-        """Stop it; not what it may have sent away."""
-        self._process.halt()
+        """Stop it; not what it may have sent away.
+
+        Raises:
+            KernelFault: it goes on.
+        """
+        self._require_still(is_still=self._process.halt())
 
     def pause(self) -> None:
-        """Stop it, so that nothing of it can do anything that is not on a clock."""
-        self._process.pause()
+        """Stop it, so that nothing of it can do anything that is not on a clock.
+
+        Raises:
+            KernelFault: it goes on.
+        """
+        self._require_still(is_still=self._process.pause())
+
+    def _require_still(self, *, is_still: bool) -> None:
+        if not is_still:
+            reason = "did not stop when it was told to"
+            raise KernelFault(Verdict.INTEGRITY, reason, doubtful=True)
 
     def resume(self) -> None:
         self._process.resume()

@@ -220,10 +220,10 @@ class _Evaluation:
     def _builds_base(self, base: Base) -> bool:
         try:
             self._build(base.candidate, base.process, base.build, "base build")
+            base.candidate.pause()
         except KernelFault as fault:
             self._not_compared(f"{fault.verdict}: {first_line(fault.reason)}")
             return False
-        base.candidate.pause()
         return True
 
     def _headers(self) -> Message | None:

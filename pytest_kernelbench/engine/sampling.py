@@ -7,7 +7,7 @@ import math
 import random
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -182,11 +182,13 @@ class Sampler:
             return interval
         claimed = self.claimed()
         unseen = error if doubted else error / 2
-        most = max(0.0, hidden, self._beyond(_LEAST_CONSTANT[self._kind])[0])
+        constant = _LEAST_CONSTANT[self._kind]
+        most = claimed + max(0.0, hidden, self._beyond(constant)[0])
+        most = max(most, self._observed(constant)[0])
         return msgspec.structs.replace(
             interval,
             value=interval.value * claimed / (claimed + contradicted),
-            low=min(interval.low, other / (claimed + most + unseen)),
+            low=min(interval.low, other / (most + unseen)),
         )
 
     def contradicted(self) -> float:
@@ -283,7 +285,12 @@ class Sampler:
 
     def _seen(self) -> list[tuple[float, float, float]]:
         """What speaks for hidden seconds: each with its uncertainty and its slack."""
-        return [self._hidden(), (*self._beyond(_MOST_CONSTANT), _CLOCK_SLACK)]
+        observed, error = self._observed(_MOST_CONSTANT)
+        return [
+            self._hidden(),
+            (*self._beyond(_MOST_CONSTANT), _CLOCK_SLACK),
+            (observed - self.claimed(), error, _CLOCK_SLACK),
+        ]
 
     def _hidden(self) -> tuple[float, float, float]:
         """Hidden seconds, their uncertainty, and by how much honest kernels differ."""
@@ -301,13 +308,25 @@ class Sampler:
         The slope alone says nothing of a kernel that makes all bursts as long as the
         longest, and claims what a call adds.
         """
-        middle = statistics.median(len(kernel.seconds) for kernel, _ in self._pairs)
-        beyond = [
+        return _center(
             (kernel.beyond - baseline.beyond - constant) / len(kernel.seconds)
-            for kernel, baseline in self._pairs
-            if len(kernel.seconds) >= middle
-        ]
-        return statistics.median(beyond), 4 * _spread(beyond)
+            for kernel, baseline in self._longer_half()
+        )
+
+    def _observed(self, constant: float) -> tuple[float, float]:
+        """The same with what the calls take, so that nothing in it is a claim.
+
+        A kernel may lie about some bursts and hide something in others, of which
+        each is less than half.
+        """
+        return _center(
+            (kernel.wall - baseline.beyond - constant) / len(kernel.seconds)
+            for kernel, baseline in self._longer_half()
+        )
+
+    def _longer_half(self) -> list[tuple[Measured, Measured]]:
+        middle = statistics.median(len(kernel.seconds) for kernel, _ in self._pairs)
+        return [pair for pair in self._pairs if len(pair[0].seconds) >= middle]
 
     def limits(self) -> list[str]:
         """What these samples cannot tell."""
@@ -350,6 +369,12 @@ def overhead_per_call(bursts: Sequence[Measured]) -> tuple[float, float]:
     slope = statistics.median(slopes)
     residuals = [y - slope * x for x, y in zip(lengths, beyond, strict=True)]
     return slope, _spread(residuals) / statistics.pstdev(lengths)
+
+
+def _center(values: Iterable[float]) -> tuple[float, float]:
+    """The median, and four standard errors of it."""
+    found = list(values)
+    return statistics.median(found), 4 * _spread(found)
 
 
 def _spread(values: Sequence[float]) -> float:

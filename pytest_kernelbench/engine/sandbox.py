@@ -53,7 +53,8 @@ _ALLOWED_VARIABLES = frozenset(
     ]
 )
 START_TIMEOUT = 120.0
-_STOP_TIMEOUT = 1.0
+_HALT_TIMEOUT, _HOLD_TIMEOUT = 5.0, 1.0
+_REAP_TIMEOUT = 10.0
 _KEPT_OUTPUT = 64_000
 _PACKAGE_ROOT = str(Path(__file__).parents[2])
 
@@ -196,19 +197,27 @@ class Sandboxed:
         self.code = code
         self._ended.set()
 
-    def halt(self) -> None:
-        """Stop every process of its group, and wait until it has stopped."""
+    def halt(self) -> bool:
+        """Stop every process of its group; False if it does not stand still."""
         with self._lock:
             self._working = False
-            self._stop()
+            return self._stop(_HALT_TIMEOUT)
 
-    def pause(self) -> None:
+    def pause(self) -> bool:
         """The same, and end what has left the group: only a clock may watch it work."""
-        self.halt()
+        is_still = self.halt()
+        # One of those may have kept the signal from it.
+        return self.halt() if self._kill_outsiders() else is_still
+
+    def _kill_outsiders(self) -> int:
+        """End what has left the group; how many these were."""
+        found = 0
         for pid in (*descendants_of(self.pid), *self._strays()):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 if os.getpgid(pid) != self.pid:
                     os.kill(pid, signal.SIGKILL)
+                    found += 1
+        return found
 
     def resume(self) -> None:
         """Let it work, as soon as nobody holds it."""
@@ -222,7 +231,7 @@ class Sandboxed:
         with self._lock:
             self._held_since = time.monotonic()
             if self._working:
-                self._stop()
+                self._stop(_HOLD_TIMEOUT)  # a compiler may be about to be started
 
     def release(self) -> None:
         """End ``hold``; it goes on if it was at work."""
@@ -240,32 +249,37 @@ class Sandboxed:
             current = 0.0 if since is None else time.monotonic() - since
             return self._held_seconds + current
 
-    def _stop(self) -> None:
+    def _stop(self, timeout: float) -> bool:
         self._signal(signal.SIGSTOP)
-        give_up = time.monotonic() + _STOP_TIMEOUT
-        while not self._ended.is_set() and time.monotonic() < give_up:
-            if self._state() in "TtZX":
-                break
+        give_up = time.monotonic() + timeout
+        while not self._is_still():
+            if time.monotonic() > give_up:
+                return False
+        return True
+
+    def _is_still(self) -> bool:
+        """Not if it waits in the system for another, or a tracer let it go on."""
+        state = "X" if self._ended.is_set() else _state(Path(f"/proc/{self.pid}"))
+        if state == "Z":  # its first thread has ended, others may be left
+            with contextlib.suppress(OSError):
+                threads = Path(f"/proc/{self.pid}/task").iterdir()
+                return all(_state(thread) in "TZX" for thread in threads)
+        return state in "TX"
 
     def _signal(self, number: signal.Signals) -> None:
         if not self._ended.is_set():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
 
-    def _state(self) -> str:
-        """Its letter in ``ps``; ``X`` when it is gone."""
-        try:
-            text = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8")
-        except OSError:
-            return "X"
-        # The name before it is in parentheses and may hold anything.
-        return text.rpartition(")")[2].split()[0]
-
     def kill(self) -> None:
         """End it and all of its group; it may be long gone."""
         self._signal(signal.SIGKILL)
         self._wake_parent()  # which is to report its end
-        self._ended.wait(timeout=10)
+        give_up = time.monotonic() + _REAP_TIMEOUT
+        while not self._ended.is_set() and time.monotonic() < give_up:
+            # Who traces it keeps its parent from seeing its end.
+            self._kill_outsiders()
+            self._ended.wait(timeout=0.1)
         # The leader may have died by itself and left others of its group.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
@@ -284,6 +298,16 @@ class Sandboxed:
         """Its exit code, negative for a signal, if it has ended by then."""
         self._ended.wait(timeout)
         return self.code
+
+
+def _state(process: Path) -> str:
+    """The letter in ``ps`` of a process or thread; ``X`` when it is gone."""
+    try:
+        text = (process / "stat").read_text(encoding="utf-8")
+    except OSError:
+        return "X"
+    # The name before it is in parentheses and may hold anything.
+    return text.rpartition(")")[2].split()[0]
 
 
 def children_of(pid: int) -> list[int]:

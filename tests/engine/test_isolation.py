@@ -198,6 +198,31 @@ class TestProcesses:
         assert result.verdict is Verdict.PASS, result.reason
         wait_until(lambda: not named(LEFT), "for what the kernel left")
 
+    def test_that_trace_the_kernel_beyond_its_end_end_with_it(self, engine):
+        top = """
+            import ctypes, os
+
+            def seize(leader):
+                trace = ctypes.CDLL(None).ptrace
+                trace.argtypes = [ctypes.c_long] * 4
+                return trace(0x4206, leader, 0, 0)
+        """
+        body = f"""
+            leader = os.getpid()
+            reading, writing = os.pipe()
+            if os.fork() == 0:
+                os.setsid()
+                open('/proc/self/comm', 'w').write({LEFT!r})
+                os.write(writing, str(seize(leader)).encode())
+                while True:
+                    pass
+            raise Exception('traced: ' + os.read(reading, 9).decode())
+        """
+        result = engine.evaluate(engine.kernel_source(body, top))
+        assert result.reason == "Exception: traced: 0"
+        assert named(LEFT) == []
+        assert engine.evaluate_good().verdict is Verdict.PASS
+
     def test_are_all_gone_once_the_executor_is_closed(self, engine, shared):
         before = descendants()
         executor = LocalExecutor(cache_dir=shared / "cache")

@@ -167,6 +167,20 @@ class TestAClaimThatTheOuterClockContradicts:
         assert not made.clocks_agree()
         assert made.speedup().low < 1.1
 
+    def test_is_seen_although_short_bursts_lie_and_most_long_ones_do_not(self):
+        random_ = random.Random(11)
+        kernel, baseline, lies = [], [], 0
+        for made in range(60):
+            calls = random_.choice([1, 2, *range(4, 9)])
+            lie = calls <= 4 or 0.535 * (made + 1) - lies > 1
+            lies += lie
+            claimed = 7e-5 if lie else None
+            kernel.append(burst(random_, calls, 1e-3, claimed=claimed))
+            baseline.append(burst(random_, calls, 1e-3))
+        found = filled(kernel, baseline)
+        assert found.speedup().low <= 1
+        assert not found.clocks_agree()
+
     def test_is_seen_although_most_bursts_lie_about_half_of_their_calls(self):
         mixed = [
             dataclasses.replace(
