@@ -172,17 +172,16 @@ class Bursts:
     def _timed(self, burst: Burst, side: str | None) -> Measured:
         """One burst on the outer clock.
 
-        On a GPU a stopped process's work goes on: it may begin as soon as its inputs can
-        be seen there, and end after the process has said that it is done. So the clock
-        runs from before they are published until the device is idle without it.
+        It runs until the process is stopped: what said that all is done need not be what
+        works. On a GPU a stopped process's work goes on: it may begin as soon as its
+        inputs can be seen there. So the clock runs from before they are published until
+        the device is idle without it.
         """
         started = self._publish(burst, side)
         if side is None:
             reply = self._run_baseline(burst)
         else:
             reply = self._run_kernel(burst, "timing")
-        if side is not None:
-            # On the clock: what says that it is done need not be what works.
             self._pairing.candidate.halt()
         ended = time.perf_counter()
         if self._pairing.device_kind == "cuda":
