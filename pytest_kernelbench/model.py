@@ -172,7 +172,7 @@ def _digest(source: str) -> str:
     return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-Amount = Annotated[float, msgspec.Meta(le=1e100)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e100)]
 """Seconds or a ratio. Files may come from elsewhere: what is larger no chart can hold."""
 
 

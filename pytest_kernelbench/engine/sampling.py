@@ -7,7 +7,7 @@ import math
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -308,10 +308,7 @@ class Sampler:
         The slope alone says nothing of a kernel that makes all bursts as long as the
         longest, and claims what a call adds.
         """
-        return _center(
-            (kernel.beyond - baseline.beyond - constant) / len(kernel.seconds)
-            for kernel, baseline in self._longer_half()
-        )
+        return self._in_long_bursts(lambda kernel: kernel.beyond, constant)
 
     def _observed(self, constant: float) -> tuple[float, float]:
         """The same with what the calls take, so that nothing in it is a claim.
@@ -319,14 +316,18 @@ class Sampler:
         A kernel may lie about some bursts and hide something in others, of which
         each is less than half.
         """
-        return _center(
-            (kernel.wall - baseline.beyond - constant) / len(kernel.seconds)
-            for kernel, baseline in self._longer_half()
-        )
+        return self._in_long_bursts(lambda kernel: kernel.wall, constant)
 
-    def _longer_half(self) -> list[tuple[Measured, Measured]]:
+    def _in_long_bursts(
+        self, seconds: Callable[[Measured], float], constant: float
+    ) -> tuple[float, float]:
         middle = statistics.median(len(kernel.seconds) for kernel, _ in self._pairs)
-        return [pair for pair in self._pairs if len(pair[0].seconds) >= middle]
+        per_call = [
+            (seconds(kernel) - baseline.beyond - constant) / len(kernel.seconds)
+            for kernel, baseline in self._pairs
+            if len(kernel.seconds) >= middle
+        ]
+        return statistics.median(per_call), 4 * _spread(per_call)
 
     def limits(self) -> list[str]:
         """What these samples cannot tell."""
@@ -369,12 +370,6 @@ def overhead_per_call(bursts: Sequence[Measured]) -> tuple[float, float]:
     slope = statistics.median(slopes)
     residuals = [y - slope * x for x, y in zip(lengths, beyond, strict=True)]
     return slope, _spread(residuals) / statistics.pstdev(lengths)
-
-
-def _center(values: Iterable[float]) -> tuple[float, float]:
-    """The median, and four standard errors of it."""
-    found = list(values)
-    return statistics.median(found), 4 * _spread(found)
 
 
 def _spread(values: Sequence[float]) -> float:

@@ -99,6 +99,7 @@ def test_kept_runs_are_found_by_name_and_without_one_all_are_taken(kernels, caps
         (edited("outcome", "outcam"), "not a saved run: .* `outcome`"),
         (edited('"CRASH"', '"CRAZY"'), "not a saved run: Invalid enum value 'CRAZY'"),
         (with_runtime("1e308"), r"not a saved run: Expected `float` <= 1e\+100"),
+        (with_runtime("-1.0"), "not a saved run: Expected `float` >= 0"),
         (edited('"benchmarks":[', '"benchmarks":[{"stats":{"data":[]}}'), "0 timed"),
     ],
 )

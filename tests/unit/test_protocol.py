@@ -6,10 +6,7 @@ import math
 
 import pytest
 
-from pytest_kernelbench.engine.protocol import (
-    calls_to_verify,
-    chance_to_verify,
-)
+from pytest_kernelbench.engine.protocol import calls_to_verify, chance_to_verify
 
 
 def unseen(rounds: range, verifying: float) -> float:
