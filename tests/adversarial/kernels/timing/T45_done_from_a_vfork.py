@@ -1,7 +1,7 @@
 """T45: a vfork says that all is done and works on, while its parent cannot be stopped.
 
 needs: cpu
-expect: INTEGRITY
+expect: INTEGRITY WRONG NONFINITE
 neutral: yes
 for: ours
 """
