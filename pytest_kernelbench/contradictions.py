@@ -15,7 +15,7 @@ import pytest
 _MODAL_ONLY = ("gpu", "max_cost", "isolation", "modal_app", "parallel")
 _OF_TIME = (
     *("min_speedup", "max_regression", "compare", "compare_fail"),
-    *("update_records", "record_file"),
+    *("update_records", "record_file", "graph"),
 )
 
 

@@ -119,6 +119,8 @@ class Options(_Data, frozen=True, kw_only=True):
     seed: int = 0
     cache: Literal["cold", "warm"] = "cold"
     """State of the L2 cache while timing."""
+    graph: bool = False
+    """Time both sides once more, replayed from CUDA graphs."""
     fast_build: bool = True
     """Build C++ and CUDA with lean headers where these will do."""
     reuse: bool = True
@@ -208,6 +210,14 @@ class Baseline(_Data, frozen=True, kw_only=True):
 
     kind: Literal["eager", "compile"]
     runtime: Runtime
+
+
+class Replayed(_Data, frozen=True, kw_only=True):
+    """Both sides replayed from CUDA graphs: without what it takes to launch them."""
+
+    runtime: Runtime
+    baseline: Runtime
+    speedup: Interval
 
 
 class Trial(_Data, frozen=True, kw_only=True):
@@ -307,6 +317,8 @@ class EvalResult(_Data, frozen=True, kw_only=True):
     speedup: Interval | None = None
     decisive_speedup: Interval | None = None
     """The same at the level at which thresholds are decided: ``Options.alpha``."""
+    graph: Replayed | None = None
+    """None where nobody asked, or where a side cannot be recorded, which is noted."""
     change: Change | None = None
     resources: tuple[Resources, ...] = ()
     unscorable: str = ""

@@ -280,6 +280,7 @@ OPTIONS = (
         metavar="cold|warm",
         default="cold",
     ),
+    _switch("graph", "time both sides once more, replayed from CUDA graphs"),
     _row(
         "fast-build",
         values.switch,

@@ -71,6 +71,7 @@ class Settings:
     strict: bool
     require_kernel: bool
     cache: str
+    graph: bool
     fast_build: bool
     no_cache: bool
     files: tuple[str, ...]

@@ -36,6 +36,7 @@ _SAME_NAME = (
     "build_timeout",
     "seed",
     "cache",
+    "graph",
     "fast_build",
     "min_speedup",
     "alpha",

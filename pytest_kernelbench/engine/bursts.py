@@ -25,6 +25,10 @@ _SHORTEST, _LONGEST = 1e-8, 1e6
 """Seconds: no call is quicker than its own instructions."""
 
 
+Place = tuple[int, int]
+"""A slot, and the offset in bytes of what lies in it."""
+
+
 class CrowdedDeviceError(Exception):
     """Others keep the device busy, so that nothing on it can be timed."""
 
@@ -33,7 +37,7 @@ class CrowdedDeviceError(Exception):
 class Burst:
     """Which slots are called, on inputs of which seeds."""
 
-    places: list[tuple[int, int]]
+    places: list[Place]
     seeds: list[int]
     redraws: list[str]
     """How each call's inputs are changed; empty for those that are not."""
@@ -106,15 +110,19 @@ class Bursts:
 
     def draw(self, calls: int) -> Burst:
         choices = self._pairing.seeds.choices
-        slots = choices.sample(range(self._stage.layout["slots"]), calls)
-        steps = self._stage.layout["slack"] // ALIGNMENT
         return Burst(
-            places=[(slot, choices.randint(0, steps) * ALIGNMENT) for slot in slots],
-            seeds=[self._pairing.seeds.next_input() for _ in slots],
+            places=self._places(calls),
+            seeds=[self._pairing.seeds.next_input() for _ in range(calls)],
             redraws=self._redraws(calls),
-            draws=[choices.getrandbits(48) for _ in slots],
+            draws=[choices.getrandbits(48) for _ in range(calls)],
             padding=choices.randint(1, _MOST_PADDING) * ALIGNMENT,
         )
+
+    def _places(self, calls: int) -> list[Place]:
+        choices, layout = self._pairing.seeds.choices, self._stage.layout
+        slots = choices.sample(range(layout["slots"]), calls)
+        steps = layout["slack"] // ALIGNMENT
+        return [(slot, choices.randint(0, steps) * ALIGNMENT) for slot in slots]
 
     def _redraws(self, calls: int) -> list[str]:
         """Every other call's, in an order that is drawn; timed calls are no exception."""

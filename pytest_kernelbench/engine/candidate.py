@@ -32,8 +32,10 @@ from pytest_kernelbench.engine.arenas import (
 )
 from pytest_kernelbench.engine.channel import ChannelError, DescriptorChannel, Message
 from pytest_kernelbench.engine.devices import Device, open_device
+from pytest_kernelbench.engine.graphs import Recording
 from pytest_kernelbench.engine.tensors import (
     Layout,
+    Place,
     Slots,
     dtype_named,
     leaf_spec,
@@ -56,6 +58,7 @@ class Candidate:
         self._model: torch.nn.Module | None = None
         self._slots: Slots | None = None
         self._staging: torch.Tensor | None = None
+        self._recording: Recording | None = None
 
     def serve(self) -> None:
         """Answer until the controller hangs up."""
@@ -142,14 +145,25 @@ class Candidate:
         self._slots = Slots(made, block)
         return {"handle": handle}
 
+    def do_record(self, places: list[Place]) -> Message:
+        """Record the kernel's calls as CUDA graphs, one for each place."""
+        assert self._call is not None
+        assert self._slots is not None
+        self._recording = Recording(self._call, self._slots, places)
+        return {}
+
     def do_burst(self, orders: Message) -> Message:
         """Call the kernel on each place in turn."""
         assert self._call is not None
         assert self._slots is not None
+        told, call = Orders(**orders), self._call
+        if told.replayed:
+            assert self._recording is not None
+            call = self._recording.replay(told.places)
         if self._staging is not None:
             self._slots.block.copy_(self._staging)
         seconds, host_seconds = run_burst(
-            self._call, self._slots, self._require_device(), Orders(**orders)
+            call, self._slots, self._require_device(), told
         )
         if self._staging is not None:
             self._staging.copy_(self._slots.block)

@@ -25,6 +25,7 @@ from pytest_kernelbench.engine.compare import (
     compare_to_exact,
 )
 from pytest_kernelbench.engine.devices import Device
+from pytest_kernelbench.engine.graphs import Recording
 from pytest_kernelbench.engine.nulls import audit
 from pytest_kernelbench.engine.reference import (
     ProblemFault,
@@ -68,6 +69,7 @@ class Session:
         self._reference: Reference | None = None
         self._baseline: Call | None = None
         self._compiled: Call | None = None
+        self._recording: Recording | None = None
         self._shared: dict[str, Slots] = {}
         self._own: Slots | None = None
         self._fresh: list[list[Any]] = []
@@ -241,12 +243,23 @@ class Session:
             and not torch.equal(_bits(kept.to(device)), _bits(value))
         ]
 
+    def do_record(self, places: list[Place]) -> Message:
+        """Record the problem's calls as CUDA graphs, or say why that is not possible."""
+        assert self._baseline is not None
+        try:
+            self._recording = Recording(self._baseline, self._ours(), places)
+        except Exception as error:  # noqa: BLE001 - whatever the problem or CUDA throws
+            return {"recorded": False, "message": f"{type(error).__name__}: {error}"}
+        return {"recorded": True}
+
     def do_baseline(self, orders: Message) -> Message:
         """Time the problem itself on the same inputs, through the same loop."""
         assert self._baseline is not None
-        seconds, host_seconds = run_burst(
-            self._baseline, self._ours(), self._device, Orders(**orders)
-        )
+        told, call = Orders(**orders), self._baseline
+        if told.replayed:
+            assert self._recording is not None
+            call = self._recording.replay(told.places)
+        seconds, host_seconds = run_burst(call, self._ours(), self._device, told)
         return {"seconds": seconds, "host_seconds": host_seconds}
 
     def do_compile(self) -> Message:
@@ -273,7 +286,7 @@ class Session:
             self._blocks.close_opened()
         if self._reference is not None:
             self._reference.unload()
-        self._reference = self._baseline = self._compiled = None
+        self._reference = self._baseline = self._compiled = self._recording = None
 
     def forget_calls(self) -> None:
         """Let go of the inputs and outputs of the last burst."""

@@ -21,10 +21,11 @@ from pytest_kernelbench.engine.channel import Message
 from pytest_kernelbench.engine.clients import KernelFault
 from pytest_kernelbench.engine.pairing import Pairing
 from pytest_kernelbench.engine.physics import require_possible
+from pytest_kernelbench.engine.replays import CannotRecordError, ReplayedBursts
 from pytest_kernelbench.engine.rival import Rival
 from pytest_kernelbench.engine.sampling import SYSTEMATIC, Sampler
 from pytest_kernelbench.engine.setup import set_up
-from pytest_kernelbench.model import Baseline, Verdict
+from pytest_kernelbench.model import Baseline, Replayed, Verdict
 from pytest_kernelbench.statistics import summarize
 from pytest_kernelbench.text import first_line
 
@@ -79,33 +80,11 @@ class DeviceProtocol:
     def _time(self, rival: Rival | None) -> None:
         if self._options.baseline != "eager":
             self._choose_baseline()
-        systematic = SYSTEMATIC[self._kind, self._stage.has_weights]
-        sampler = Sampler(
-            self._options,
-            systematic,
-            self._bursts.most_calls,
-            self._pairing.budget,
-            self._pairing.clock,
-            device_kind=self._kind,
-        )
-        while not sampler.is_warm:
-            self._round(sampler, rival)
-        self._watch()
-        for _ in range(_ROUNDS):
-            sampler.start()
-            if rival is not None:
-                rival.start()
-            while not self._is_done(sampler, rival):
-                self._round(sampler, rival)
-                self._look()
-            if sampler.clocks_agree():
-                break
-        else:
-            reason = sampler.disagreement()
-            raise KernelFault(Verdict.INTEGRITY, reason, doubtful=True)
+        sampler = self._sampled(self._bursts, rival)
         if self._pairing.suspected and sampler.contradicted():
             raise KernelFault(Verdict.INTEGRITY, sampler.disagreement())
         change = None if rival is None else rival.change(sampler)
+        graph = self._replayed() if self._options.graph else None
         self._require_idle_device(sampler)
         traffic = require_possible(
             self._pairing,
@@ -121,9 +100,63 @@ class DeviceProtocol:
             ),
             "speedup": sampler.speedup(),
             "decisive_speedup": sampler.decisive_speedup(),
+            "graph": graph,
             "change": change,
             **traffic,
         }
+
+    def _sampled(self, bursts: Bursts, rival: Rival | None = None) -> Sampler:
+        """Rounds of bursts until enough is known, and the two clocks agree.
+
+        Raises:
+            KernelFault: they do not.
+        """
+        sampler = Sampler(
+            self._options,
+            SYSTEMATIC[self._kind, self._stage.has_weights],
+            bursts.most_calls,
+            self._pairing.budget,
+            self._pairing.clock,
+            device_kind=self._kind,
+        )
+        while not sampler.is_warm:
+            self._round(bursts, sampler, rival)
+        self._watch()
+        for _ in range(_ROUNDS):
+            sampler.start()
+            if rival is not None:
+                rival.start()
+            while not self._is_done(sampler, rival):
+                self._round(bursts, sampler, rival)
+                self._look()
+            if sampler.clocks_agree():
+                return sampler
+        reason = sampler.disagreement()
+        raise KernelFault(Verdict.INTEGRITY, reason, doubtful=True)
+
+    def _replayed(self) -> Replayed | None:
+        """Both sides without the cost of launching them, where they can be recorded."""
+        findings, trials = self._findings, len(self._findings.trials)
+        try:
+            bursts = ReplayedBursts(self._pairing, self._stage)
+            bursts.record()
+            sampler = self._sampled(bursts)
+        except CannotRecordError as error:
+            findings.note(f"no CUDA graph: {error}")
+        except KernelFault as fault:
+            if fault.verdict is Verdict.INTEGRITY:
+                raise
+            # As it is called by everybody else, the kernel is right.
+            del findings.trials[trials:]
+            why = f"{fault.verdict}: {first_line(fault.reason)}"
+            findings.note(f"no CUDA graph of the kernel: {why}")
+        else:
+            return Replayed(
+                runtime=summarize(sampler.runtimes()),
+                baseline=summarize(sampler.baseline_seconds),
+                speedup=sampler.speedup(),
+            )
+        return None
 
     def _is_done(self, sampler: Sampler, rival: Rival | None) -> bool:
         """Rounds go on for the base's sake as long as that is affordable."""
@@ -176,14 +209,14 @@ class DeviceProtocol:
             findings.telemetry = telemetry.figures()
             findings.notes += telemetry.notes()
 
-    def _round(self, sampler: Sampler, rival: Rival | None) -> None:
+    def _round(self, bursts: Bursts, sampler: Sampler, rival: Rival | None) -> None:
         """One burst of each side over equal inputs.
 
         In an order that is drawn; with a base, every second round mirrors the one
         before (A-B-B-A), the baseline in the middle.
         """
-        burst = self._bursts.draw(sampler.draw_calls(self._pairing.seeds.choices))
-        self._bursts.fill(burst)
+        burst = bursts.draw(sampler.draw_calls(self._pairing.seeds.choices))
+        bursts.fill(burst)
         self._backwards = (
             self._pairing.seeds.choices.random() < 0.5
             if rival is None or len(sampler) % 2 == 0
@@ -194,7 +227,7 @@ class DeviceProtocol:
             sides.reverse()
         started = time.monotonic()
         with self._pairing.place.quiet():
-            seen = {side: self._run(side, burst, rival) for side in sides}
+            seen = {side: self._run(bursts, side, burst, rival) for side in sides}
         self._measuring += time.monotonic() - started
         kernel, baseline = seen["kernel"], seen["baseline"]
         assert kernel is not None
@@ -202,9 +235,11 @@ class DeviceProtocol:
         sampler.add(kernel, baseline)
         if rival is not None:
             rival.add(seen["base"], kernel, baseline)
-        self._verify(burst, len(sampler), rival)
+        self._verify(bursts, burst, len(sampler), rival)
 
-    def _verify(self, burst: Burst, rounds: int, rival: Rival | None) -> None:
+    def _verify(
+        self, bursts: Bursts, burst: Burst, rounds: int, rival: Rival | None
+    ) -> None:
         """Calls that are drawn only now, when nothing can be added to what was returned."""
         started, choices = time.monotonic(), self._pairing.seeds.choices
         count = calls_to_verify(
@@ -213,18 +248,20 @@ class DeviceProtocol:
         # As much is drawn for any count, so that replays go on alike.
         order = choices.sample(range(len(burst.places)), len(burst.places))
         for number, call in enumerate(order[:count]):
-            self._bursts.verify(burst, call, listed=number == 0)
+            bursts.verify(burst, call, listed=number == 0)
             if rival is not None:
                 rival.verify(burst, call)
         self._verifying += time.monotonic() - started
 
-    def _run(self, side: Side, burst: Burst, rival: Rival | None) -> Measured | None:
+    def _run(
+        self, bursts: Bursts, side: Side, burst: Burst, rival: Rival | None
+    ) -> Measured | None:
         if side == "base":
             return None if rival is None else rival.run(burst)
         if side == "baseline":
-            return self._bursts.baseline(burst)
-        seen = self._bursts.timed_kernel(burst)
-        self._bursts.freeze(burst)
+            return bursts.baseline(burst)
+        seen = bursts.timed_kernel(burst)
+        bursts.freeze(burst)
         return seen
 
     def _require_idle_device(self, sampler: Sampler) -> None:

@@ -65,6 +65,8 @@ class Orders:
     """Whether to flush the caches before each call."""
     draws: list[int] | None
     """Seeds of what the model itself draws in each call (dropout), if it draws."""
+    replayed: bool = False
+    """Whether the calls are those recorded for the places before."""
 
 
 def run_burst(

@@ -31,6 +31,7 @@ from pytest_kernelbench.model import (
     EvalRequest,
     EvalResult,
     Interval,
+    Replayed,
     Resources,
     Runtime,
     Verdict,
@@ -114,6 +115,7 @@ def _result(request: EvalRequest, script: dict[str, str]) -> EvalResult:
         speedup=Interval(value=speedup, low=speedup - spread, high=speedup + spread)
         if timed
         else None,
+        graph=_replayed(runtime, script) if timed and request.options.graph else None,
         resources=_resources(script),
         assurance=cast(Assurance, script.get("assurance", "L1")),
         limits=(script["limit"],) if "limit" in script else (),
@@ -150,6 +152,17 @@ def _change(
 
 def _runtime_of(script: dict[str, str]) -> float:
     return float(script.get("runtime", 1e-3))
+
+
+def _replayed(runtime: float, script: dict[str, str]) -> Replayed | None:
+    if "graph" not in script:
+        return None
+    value = float(script["graph"])
+    return Replayed(
+        runtime=_constant(runtime / 2),
+        baseline=_constant(runtime / 2 * value),
+        speedup=Interval(value=value, low=value * 0.99, high=value * 1.01),
+    )
 
 
 def _resources(script: dict[str, str]) -> tuple[Resources, ...]:

@@ -255,6 +255,12 @@ class TestAGoodKernel:
         )
         require_good(engine.evaluate(source, problem))
 
+    def test_is_not_replayed_from_a_graph_on_a_cpu(self, engine):
+        result = engine.evaluate(engine.kernel_source(), timing=True, graph=True)
+        require_good(result)
+        assert result.graph is None
+        assert "no CUDA graph: this is no GPU" in result.notes
+
     def test_is_not_timed_when_nobody_asks(self, engine):
         result = engine.evaluate_good()
         assert result.runtime is None

@@ -128,6 +128,49 @@ class TestAPrecision:
         assert result.verdict is Verdict.WRONG
 
 
+MANY = problem_source(
+    "return x.sin().cos().tanh().exp().log1p().sqrt()", "[torch.rand(64, 64)]"
+)
+
+
+class TestAGraph:
+    def test_takes_less_than_many_launches_and_is_as_fast_as_the_baselines(self, gpu):
+        result = gpu.evaluate(plain(MANY), MANY, timing=True, graph=True)
+        require_pass(result)
+        assert result.graph.runtime.median < 0.9 * result.runtime.median
+        assert 0.9 < result.graph.speedup.value < 1.1
+
+    @pytest.mark.parametrize(
+        ("body", "why"),
+        [
+            ("torch.relu(x) if x[0, 0].item() < 9e9 else x", "CRASH"),
+            ("torch.relu(x * self.scale.to(x.device))", "CRASH"),
+            ("torch.relu(x) * (not torch.cuda.is_current_stream_capturing())", "WRONG"),
+        ],
+    )
+    def test_that_cannot_be_had_is_noted_and_fails_nothing(self, gpu, body, why):
+        source = plain(RELU, "torch.relu(x)", body).replace(
+            "(torch.nn.Module):",
+            "(torch.nn.Module):\n    scale = torch.ones(())",
+        )
+        result = gpu.evaluate(source, RELU, timing=True, graph=True)
+        require_pass(result)
+        assert result.graph is None
+        assert result.speedup is not None
+        assert all(trial.passed for trial in result.trials)
+        assert any(f"no CUDA graph of the kernel: {why}" in n for n in result.notes)
+
+    def test_of_the_problem_that_cannot_be_had_is_noted(self, gpu):
+        problem = problem_source(
+            "return x * float(x.abs().sum() > 0)", "[torch.randn(64, 1 << 20)]"
+        )
+        result = gpu.evaluate(plain(problem), problem, timing=True, graph=True)
+        require_pass(result)
+        assert result.graph is None
+        assert any(note.startswith("no CUDA graph: ") for note in result.notes)
+        require_pass(gpu.evaluate(plain(RELU), RELU, timing=True))
+
+
 def test_kernels_that_equal_the_baseline_are_not_called_faster_or_slower(gpu):
     problems = [RELU, SOFTMAX, LAYER_NORM, MATMUL]
     futures = [gpu.submit(plain(problem), problem, timing=True) for problem in problems]

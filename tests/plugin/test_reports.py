@@ -40,6 +40,18 @@ def test_the_word_in_verbose_output_is_the_speedup(kernels):
     kernels.run("-v").stdout.fnmatch_lines(["a_kernel.py::ModelNew PASSED 1.28x*"])
 
 
+@both_modes
+def test_replayed_graphs_have_a_column_and_an_entry_in_json(kernels):
+    kernels.add("a", "graph=1.72 runtime=8e-6")
+    kernels.add("b", "note='no CUDA graph: this is no GPU'")
+    result = kernels.run("--kb-graph", "--kb-json=out.json")
+    result.stdout.fnmatch_lines([" kernel * graph", " a * 4.00 us 1.72x", " b * L1 *"])
+    report = json.loads((kernels.pytester.path / "out.json").read_text())
+    graphs = [one["graph"] for one in report["kernelbench"]["evaluations"]]
+    assert [graph and graph["speedup"]["value"] for graph in graphs] == [1.72, None]
+    assert "graph" not in kernels.run().stdout.str()
+
+
 def test_a_table_with_changes_fits_80_columns(kernels, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     kernels.add("softmax", "spread=0.1")

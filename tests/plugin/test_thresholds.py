@@ -132,6 +132,10 @@ def test_a_bad_line_of_the_ini_file_is_named(pytester, line, message):
     ("words", "message"),
     [
         (
+            ("--kb-no-timing", "--kb-graph"),
+            "--kb-graph needs timing: drop --kb-no-timing",
+        ),
+        (
             ("--kb-no-timing", "--kb-min-speedup=1"),
             "--kb-min-speedup needs timing: drop --kb-no-timing",
         ),
