@@ -42,7 +42,7 @@ _MIN_SCALE = 1e-3
 """Of the tensor's; rows that are all but zero are judged by this instead."""
 _HEAD = 1 << 16
 """Elements in which most of what is wrong all over shows."""
-_CHUNK = {"cpu": 1 << 17, "cuda": 1 << 25}
+_CHUNK = {"cpu": 1 << 17, "cuda": 1 << 27}
 """Elements compared at a time: what caches hold, or what bounds temporary memory."""
 
 

@@ -3,7 +3,8 @@
 Importing torch takes seconds and a fork takes milliseconds, so every kernel gets a
 fresh process for next to nothing. This process never runs a torch operation and
 never touches CUDA: a child forked after either hangs or cannot use the device.
-Only the standard library and torch are loaded, and no kernel ever runs here.
+Only the standard library, torch and, once there is time, Triton are loaded, and no
+kernel ever runs here.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ from pytest_kernelbench.engine.rooms import (
 )
 
 _NOBODY = 65534
+_LULL = 0.2
+"""Seconds without a request after which there is time for what not all kernels need."""
 
 
 class ForkServer:
@@ -60,9 +63,13 @@ class ForkServer:
         with selectors.DefaultSelector() as selector:
             selector.register(self._channel, selectors.EVENT_READ)
             selector.register(self._wakeup, selectors.EVENT_READ)
+            patience: float | None = _LULL
             try:
                 while True:
-                    ready = [key.fileobj for key, _ in selector.select()]
+                    ready = [key.fileobj for key, _ in selector.select(patience)]
+                    if not ready:
+                        _preload_triton()
+                        patience = None
                     if self._wakeup in ready:
                         self._report_ended()
                     if self._channel in ready:
@@ -195,10 +202,19 @@ def _only_descriptors(connection: int, output: int) -> int:
 
 def _preload() -> None:
     importlib.import_module("pytest_kernelbench.engine.candidate")
+    _keep()
+
+
+def _preload_triton() -> None:
     if os.environ.get("CUDA_VISIBLE_DEVICES"):  # in the interpreter it is rare
         with contextlib.suppress(Exception):
             importlib.import_module("triton")
             importlib.import_module("triton.language")
+        _keep()
+
+
+def _keep() -> None:
+    """Let no child look through what is loaded, which would copy it."""
     gc.collect()
     gc.freeze()
 

@@ -65,7 +65,7 @@ class Place:
     @contextlib.contextmanager
     def foreground(self) -> Iterator[None]:
         """Wait to be the one that is checked and timed."""
-        with self._places.front:
+        with self._places.in_front(self):
             yield
 
     @contextlib.contextmanager
@@ -78,8 +78,8 @@ class Place:
 class Places:
     """The places at one device.
 
-    The mutable state is who has one, who waits for memory, whether the file is locked
-    and since when; it changes under one condition.
+    The mutable state is who has one, who waits for memory or to be timed, who is, whether
+    the file is locked and since when; it changes under one condition.
     """
 
     def __init__(
@@ -102,7 +102,8 @@ class Places:
         self._lease: Lease | None = None
         self._since = 0.0
         self._closed = False
-        self.front = threading.Lock()
+        self._ready: list[Place] = []
+        self._front: Place | None = None
 
     @contextlib.contextmanager
     def building(self, candidate: Sandboxed) -> Iterator[None]:
@@ -175,6 +176,31 @@ class Places:
                 self._changed.notify_all()
             place.claimed = size
         return True
+
+    @contextlib.contextmanager
+    def in_front(self, place: Place) -> Iterator[None]:
+        """Wait to be the one that is timed, and be it."""
+        with self._changed:
+            self._ready.append(place)
+            try:
+                while self._front is not None or place is not self._next():
+                    self._changed.wait(timeout=1.0)
+                    self._require_open()
+                self._front = place
+            finally:
+                self._ready.remove(place)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._front = None
+                self._changed.notify_all()
+
+    def _next(self) -> Place:
+        """Who came first; where somebody waits for memory, who has most of it."""
+        if not self._claiming:
+            return self._ready[0]
+        return max(self._ready, key=lambda place: place.claimed)
 
     def _claimed(self) -> int:
         return sum(place.claimed for place in self._taken)

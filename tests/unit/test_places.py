@@ -251,3 +251,46 @@ def test_are_waited_for_with_a_claim_no_longer_once_all_is_closed(places):
             places.close()
             assert ended.wait(SECONDS)
     assert found == ["the executor was closed"]
+
+
+def be_in_front(place, order):
+    with place.foreground():
+        order.append(place)
+
+
+@pytest.mark.parametrize("somebody_waits", [False, True])
+def test_are_first_timed_by_who_keeps_memory_from_others(places, somebody_waits):
+    order = []
+    with contextlib.ExitStack() as outside:
+        with (
+            take(places) as first,
+            take(places) as large,
+            contextlib.ExitStack() as in_line,
+        ):
+            assert large.claim(60, 100)
+            with first.foreground():
+                if somebody_waits:
+                    assert not claiming(outside, places, 50).wait(0.2)
+                for place in (first, large):
+                    ended = in_background(lambda place=place: be_in_front(place, order))
+                    assert not in_line.enter_context(ended).wait(0.2)
+        assert order == ([large, first] if somebody_waits else [first, large])
+
+
+def test_are_not_waited_for_in_line_once_all_is_closed(places):
+    found = []
+
+    def wait(place):
+        with pytest.raises(ExecutorError) as caught:
+            be_in_front(place, [])
+        found.append(str(caught.value))
+
+    with (
+        take(places) as first,
+        take(places) as second,
+        first.foreground(),
+        in_background(lambda: wait(second)) as ended,
+    ):
+        places.close()
+        assert ended.wait(SECONDS)
+    assert found == ["the executor was closed"]
