@@ -18,7 +18,7 @@ from pytest_kernelbench.model import Trial, Verdict
 
 _MOST_PADDING = 1 << 16
 """In units of the alignment: 32 MiB, so that whole segments of memory shift."""
-_SETTLE_SECONDS = {"cpu": 0.005, "cuda": 0.0}
+_SETTLE_SECONDS = {"cpu": 0.01, "cuda": 0.0}
 """OpenMP threads of one side spin for milliseconds after its last call, on the cores
 that the other side's first call needs."""
 _SHORTEST, _LONGEST = 1e-8, 1e6

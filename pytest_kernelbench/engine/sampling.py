@@ -16,8 +16,9 @@ from pytest_kernelbench.engine.clients import TimeBudget
 from pytest_kernelbench.model import Interval, Options
 from pytest_kernelbench.statistics import decisive_interval, may_stop, speedup_interval
 
-_BURST_SECONDS = 0.01
-"""Long enough to drown the round trip between processes, short enough for pairs."""
+_BURST_SECONDS = {"cpu": 0.02, "cuda": 0.01}
+"""Long enough to drown the round trip between processes, short enough for pairs. On a
+CPU both processes and this one share the cores, and waking one takes a millisecond."""
 _LONGEST_BURST = 0.1
 """Seconds by the outer clock, whatever a kernel says its calls take."""
 _STALL = 0.02
@@ -108,7 +109,7 @@ class Sampler:
         if not self._costs:
             return 1
         call, wall = map(statistics.median_low, zip(*self._costs, strict=True))
-        calls = min(_BURST_SECONDS / call, _LONGEST_BURST / wall)
+        calls = min(_BURST_SECONDS[self._kind] / call, _LONGEST_BURST / wall)
         return int(min(max(calls, 1), self._slots))
 
     def draw_calls(self, choices: random.Random) -> int:

@@ -54,6 +54,7 @@ _ALLOWED_VARIABLES = frozenset(
 )
 START_TIMEOUT = 120.0
 _HALT_TIMEOUT, _HOLD_TIMEOUT = 5.0, 1.0
+_LOOK_PAUSE = 2e-5
 _REAP_TIMEOUT = 10.0
 _KEPT_OUTPUT = 64_000
 _PACKAGE_ROOT = str(Path(__file__).parents[2])
@@ -255,6 +256,7 @@ class Sandboxed:
         while not self._is_still():
             if time.monotonic() > give_up:
                 return False
+            time.sleep(_LOOK_PAUSE)  # it may need this very core to come to its stop
         return True
 
     def _is_still(self) -> bool:
