@@ -23,13 +23,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from pytest_kernelbench.engine.bridge import Bridge
-from pytest_kernelbench.engine.resources import cuobjdump
+from pytest_kernelbench.engine.building.bridge import Bridge
+from pytest_kernelbench.engine.building.resources import cuobjdump
 
 BUILD = """\
 import importlib.util, json, resource, sys, time
 from pathlib import Path
-from pytest_kernelbench.engine.extensions import extensions_for
+from pytest_kernelbench.engine.building.extensions import extensions_for
 import torch, torch.utils.cpp_extension
 kernel, headers = Path(sys.argv[1]), json.loads(sys.argv[2])
 extensions = extensions_for(kernel, headers)

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest_kernelbench
 from pytest_kernelbench.doctor.facts import Host, Isolation, Store
 from pytest_kernelbench.doctor.programs import tried
-from pytest_kernelbench.engine.builds import default_cache_root
+from pytest_kernelbench.engine.building.cache import default_cache_root
 from pytest_kernelbench.executors.gpus import visible_gpus
 from pytest_kernelbench.journal import obstacle
 from pytest_kernelbench.text import printable
 
 _SECONDS = 60
 _ASK_FOR_ROOMS = (
-    "import os; from pytest_kernelbench.engine.rooms import why_no_rooms;"
+    "import os; from pytest_kernelbench.engine.isolation.rooms import why_no_rooms;"
     "print(why_no_rooms(os.environ) or '')"
 )
 

@@ -20,8 +20,8 @@ from typing import Any
 
 from pytest_kernelbench.doctor.facts import Packages, Toolkit, Version
 from pytest_kernelbench.doctor.programs import ran, tried
-from pytest_kernelbench.engine.resources import cuobjdump
-from pytest_kernelbench.engine.sandbox import base_environment
+from pytest_kernelbench.engine.building.resources import cuobjdump
+from pytest_kernelbench.engine.isolation.sandbox import base_environment
 
 _PACKAGES = (
     *("pytest-kernelbench", "pytest", "pytest-xdist", "modal"),

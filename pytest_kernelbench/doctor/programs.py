@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from pytest_kernelbench.engine.sandbox import base_environment
+from pytest_kernelbench.engine.isolation.sandbox import base_environment
 from pytest_kernelbench.text import first_line
 
 

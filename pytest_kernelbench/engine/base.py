@@ -6,12 +6,12 @@ import dataclasses
 
 import msgspec
 
-from pytest_kernelbench.engine.builds import BuildDirectory
+from pytest_kernelbench.engine.building.cache import BuildDirectory
 from pytest_kernelbench.engine.channel import Message
 from pytest_kernelbench.engine.clients import CandidateClient, TimeBudget
+from pytest_kernelbench.engine.isolation.sandbox import Sandboxed
 from pytest_kernelbench.engine.pairing import Findings, Pairing
 from pytest_kernelbench.engine.rival import Rival
-from pytest_kernelbench.engine.sandbox import Sandboxed
 from pytest_kernelbench.engine.suspects import reference_of
 from pytest_kernelbench.model import EvalRequest
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from pytest_kernelbench.engine.audits import AuditCache
-from pytest_kernelbench.engine.bridge import Bridge
-from pytest_kernelbench.engine.builds import BuildCache
+from pytest_kernelbench.engine.auditing.cache import AuditCache
+from pytest_kernelbench.engine.building.bridge import Bridge
+from pytest_kernelbench.engine.building.cache import BuildCache
 from pytest_kernelbench.engine.clients import OracleClient
-from pytest_kernelbench.engine.launcher import CandidateLauncher
-from pytest_kernelbench.engine.sandbox import Sandboxed
+from pytest_kernelbench.engine.isolation.launcher import CandidateLauncher
+from pytest_kernelbench.engine.isolation.sandbox import Sandboxed
 from pytest_kernelbench.engine.telemetry import Telemetry
 from pytest_kernelbench.model import Audit, EvalRequest
 

@@ -83,7 +83,7 @@ class Candidate:
         source = Path(path)
         extensions = None
         if headers is not None:
-            from pytest_kernelbench.engine import extensions as lean  # noqa: PLC0415
+            from pytest_kernelbench.engine.building import extensions as lean  # noqa: PLC0415
 
             extensions = lean.extensions_for(source, headers)
         if language == "python":
@@ -171,7 +171,7 @@ class Candidate:
 
     def do_resources(self, path: str) -> Message:
         """Read what was compiled; asked of a process that has met no kernel."""
-        from pytest_kernelbench.engine import resources  # noqa: PLC0415 - seldom asked
+        from pytest_kernelbench.engine.building import resources  # noqa: PLC0415 - seldom asked
 
         return {"usages": resources.usages_below(Path(path))}
 

@@ -21,7 +21,7 @@ from pytest_kernelbench.engine.channel import (
     ChannelTimeout,
     Message,
 )
-from pytest_kernelbench.engine.sandbox import Sandboxed, Worker
+from pytest_kernelbench.engine.isolation.sandbox import Sandboxed, Worker
 from pytest_kernelbench.errors import ExecutorError, KernelBenchError, ProblemError
 from pytest_kernelbench.model import Verdict
 from pytest_kernelbench.text import first_line

@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from pytest_kernelbench.engine.audits import SpoiltAuditError
+from pytest_kernelbench.engine.auditing.cache import SpoiltAuditError
 from pytest_kernelbench.engine.base import Base, request_of_base
 from pytest_kernelbench.engine.bench import Bench, Place
-from pytest_kernelbench.engine.builds import BuildDirectory
+from pytest_kernelbench.engine.building.cache import BuildDirectory
+from pytest_kernelbench.engine.building.extensions import TIERS
+from pytest_kernelbench.engine.building.inspection import inspected
 from pytest_kernelbench.engine.channel import Message
 from pytest_kernelbench.engine.clients import (
     CandidateClient,
@@ -26,15 +28,13 @@ from pytest_kernelbench.engine.clients import (
     OracleMemoryError,
     TimeBudget,
 )
-from pytest_kernelbench.engine.extensions import TIERS
-from pytest_kernelbench.engine.inspection import inspected
-from pytest_kernelbench.engine.pairing import Findings, Pairing, Seeds
-from pytest_kernelbench.engine.protocol import DeviceProtocol
-from pytest_kernelbench.engine.sandbox import (
+from pytest_kernelbench.engine.isolation.sandbox import (
     Isolation,
     Sandboxed,
     private_directory,
 )
+from pytest_kernelbench.engine.pairing import Findings, Pairing, Seeds
+from pytest_kernelbench.engine.protocol import DeviceProtocol
 from pytest_kernelbench.engine.setup import audited, claims_memory, load_problem
 from pytest_kernelbench.engine.suspects import beside_base, not_compared
 from pytest_kernelbench.errors import ExecutorError

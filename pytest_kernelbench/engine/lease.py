@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pytest_kernelbench.engine.builds import locked
+from pytest_kernelbench.engine.building.cache import locked
 from pytest_kernelbench.errors import ExecutorError
 from pytest_kernelbench.text import printable
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from pytest_kernelbench.engine.arenas import CudaBlocks, CudaIpcError, map_host_block
+from pytest_kernelbench.engine.auditing.nulls import audit
 from pytest_kernelbench.engine.channel import (
     Message,
 )
@@ -26,7 +27,6 @@ from pytest_kernelbench.engine.compare import (
 )
 from pytest_kernelbench.engine.devices import Device
 from pytest_kernelbench.engine.graphs import Recording
-from pytest_kernelbench.engine.nulls import audit
 from pytest_kernelbench.engine.reference import (
     ProblemFault,
     Reference,

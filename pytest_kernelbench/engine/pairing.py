@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from pytest_kernelbench.engine.audits import AuditCache
+from pytest_kernelbench.engine.auditing.cache import AuditCache
 from pytest_kernelbench.engine.bench import Place
+from pytest_kernelbench.engine.building.extensions import TIERS
 from pytest_kernelbench.engine.channel import Message
 from pytest_kernelbench.engine.clients import (
     CandidateClient,
@@ -22,7 +23,6 @@ from pytest_kernelbench.engine.clients import (
     OracleMemoryError,
     TimeBudget,
 )
-from pytest_kernelbench.engine.extensions import TIERS
 from pytest_kernelbench.engine.telemetry import Telemetry
 from pytest_kernelbench.model import (
     Audit,

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
+from pytest_kernelbench.engine.auditing.redraws import generator_for, redrawn
 from pytest_kernelbench.engine.devices import Device
-from pytest_kernelbench.engine.redraws import generator_for, redrawn
 from pytest_kernelbench.engine.tensors import Spec, describe, dtype_named
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_kernelbench.engine.audits import AuditCache
+from pytest_kernelbench.engine.auditing.cache import AuditCache
 from pytest_kernelbench.engine.bench import Place
 from pytest_kernelbench.engine.channel import Message
 from pytest_kernelbench.engine.clients import OracleClient

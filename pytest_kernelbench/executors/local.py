@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from pytest_kernelbench.engine.audits import AuditCache
-from pytest_kernelbench.engine.bridge import Bridge
-from pytest_kernelbench.engine.builds import (
+from pytest_kernelbench.engine.auditing.cache import AuditCache
+from pytest_kernelbench.engine.building.bridge import Bridge
+from pytest_kernelbench.engine.building.cache import (
     default_cache_root,
     evict,
 )

@@ -13,14 +13,18 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_kernelbench.engine.audits import AuditCache
-from pytest_kernelbench.engine.bridge import Bridge
-from pytest_kernelbench.engine.builds import BuildCache
+from pytest_kernelbench.engine.auditing.cache import AuditCache
+from pytest_kernelbench.engine.building.bridge import Bridge
+from pytest_kernelbench.engine.building.cache import BuildCache
 from pytest_kernelbench.engine.channel import ChannelError
 from pytest_kernelbench.engine.clients import OracleProcess
-from pytest_kernelbench.engine.launcher import CandidateLauncher
+from pytest_kernelbench.engine.isolation.launcher import CandidateLauncher
+from pytest_kernelbench.engine.isolation.sandbox import (
+    Sandboxed,
+    Worker,
+    base_environment,
+)
 from pytest_kernelbench.engine.lease import lease_path
-from pytest_kernelbench.engine.sandbox import Sandboxed, Worker, base_environment
 from pytest_kernelbench.engine.setup import audit_alone
 from pytest_kernelbench.engine.telemetry import telemetry_of
 from pytest_kernelbench.errors import KernelBenchError

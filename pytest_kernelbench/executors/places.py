@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pytest_kernelbench.engine.clients import OracleClient, OracleProcess
+from pytest_kernelbench.engine.isolation.sandbox import Sandboxed
 from pytest_kernelbench.engine.lease import Lease
-from pytest_kernelbench.engine.sandbox import Sandboxed
 from pytest_kernelbench.errors import ExecutorError
 
 _LOCK_PAUSE = 0.05

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_kernelbench.engine.trees import remove
+from pytest_kernelbench.engine.isolation.trees import remove
 from pytest_kernelbench.executors.local import LocalExecutor
 from pytest_kernelbench.model import EvalResult, Verdict
 

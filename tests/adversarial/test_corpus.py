@@ -62,7 +62,7 @@ def _processes() -> set[str]:
                 command = (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            if b"24.0011" in command or b"engine.forkserver" in command:
+            if b"24.0011" in command or b"isolation.forkserver" in command:
                 found.add(entry.name)
     return found
 

@@ -15,9 +15,9 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from pytest_kernelbench.engine import linux
-from pytest_kernelbench.engine.sandbox import base_environment
-from pytest_kernelbench.engine.view import Needs
+from pytest_kernelbench.engine.isolation import linux
+from pytest_kernelbench.engine.isolation.sandbox import base_environment
+from pytest_kernelbench.engine.isolation.view import Needs
 
 USER = 54_321
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pytest_kernelbench.engine import nulls
+from pytest_kernelbench.engine.auditing import nulls
+from pytest_kernelbench.engine.auditing.redraws import FOURFOLD, SIGNS, SIZES
 from pytest_kernelbench.engine.devices import CpuDevice
-from pytest_kernelbench.engine.redraws import FOURFOLD, SIGNS, SIZES
 from pytest_kernelbench.engine.reference import Reference
 from pytest_kernelbench.gates import judge
 from pytest_kernelbench.model import Audit, Options, Verdict

@@ -13,11 +13,11 @@ import pytest
 import torch
 from torch.utils import cpp_extension
 
-from pytest_kernelbench.engine.bridge import Bridge, BridgeError
-from pytest_kernelbench.engine.extensions import Extensions, Mini
+from pytest_kernelbench.engine.building.bridge import Bridge, BridgeError
+from pytest_kernelbench.engine.building.extensions import Extensions, Mini
 
 TORCH = Path(torch.__file__).parent
-HEADERS = Path(__file__).parents[2] / "pytest_kernelbench/engine/headers"
+HEADERS = Path(__file__).parents[2] / "pytest_kernelbench/engine/building/headers"
 
 EVERYTHING = r"""
 std::vector<torch::Tensor> several(torch::Tensor x, int64_t k,

@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
-from pytest_kernelbench.engine.inspection import inspected
-from pytest_kernelbench.engine.launcher import CandidateLauncher
-from pytest_kernelbench.engine.resources import cuobjdump
-from pytest_kernelbench.engine.sandbox import base_environment
+from pytest_kernelbench.engine.building.inspection import inspected
+from pytest_kernelbench.engine.building.resources import cuobjdump
+from pytest_kernelbench.engine.isolation.launcher import CandidateLauncher
+from pytest_kernelbench.engine.isolation.sandbox import base_environment
 
 NVCC = shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bin")
 SOURCE = """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_kernelbench.engine.launcher import CandidateLauncher
-from pytest_kernelbench.engine.sandbox import base_environment
+from pytest_kernelbench.engine.isolation.launcher import CandidateLauncher
+from pytest_kernelbench.engine.isolation.sandbox import base_environment
 
 
 def test_a_number_whose_end_nobody_waited_for_may_be_given_again(tmp_path):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pytest_kernelbench.doctor import gather, judge
-from pytest_kernelbench.engine.occupancy import occupancy
-from pytest_kernelbench.engine.resources import cuobjdump, parsed
+from pytest_kernelbench.engine.building.occupancy import occupancy
+from pytest_kernelbench.engine.building.resources import cuobjdump, parsed
 from pytest_kernelbench.executors.gpus import visible_gpus
 
 SOURCE = r"""

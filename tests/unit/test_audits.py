@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_kernelbench.engine.audits import AuditCache, SpoiltAuditError
+from pytest_kernelbench.engine.auditing.cache import AuditCache, SpoiltAuditError
 from pytest_kernelbench.errors import ExecutorError
 from pytest_kernelbench.model import Audit, Options, Problem
 

@@ -12,8 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_kernelbench.engine.builds import BuildCache, default_cache_root, evict
-from pytest_kernelbench.engine.launcher import give_to
+from pytest_kernelbench.engine.building.cache import (
+    BuildCache,
+    default_cache_root,
+    evict,
+)
+from pytest_kernelbench.engine.isolation.launcher import give_to
 from pytest_kernelbench.engine.lease import lease_path
 from pytest_kernelbench.errors import ExecutorError
 from pytest_kernelbench.model import EvalRequest, Kernel, Options, Problem

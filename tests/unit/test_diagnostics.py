@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_kernelbench.engine.diagnostics import at_user_lines
+from pytest_kernelbench.engine.building.diagnostics import at_user_lines
 
 KERNEL = '''\
 import torch

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_kernelbench.engine.inspection import understood
-from pytest_kernelbench.engine.occupancy import occupancy
-from pytest_kernelbench.engine.resources import (
+from pytest_kernelbench.engine.building.inspection import understood
+from pytest_kernelbench.engine.building.occupancy import occupancy
+from pytest_kernelbench.engine.building.resources import (
     Usage,
     cuobjdump,
     demangled,
@@ -222,7 +222,7 @@ def usages_below(directory: Path) -> list[dict]:
     """In a process of its own, because it limits what that may do from then on."""
     program = (
         "import json, sys; from pathlib import Path;"
-        "from pytest_kernelbench.engine.resources import usages_below;"
+        "from pytest_kernelbench.engine.building.resources import usages_below;"
         "print(json.dumps(usages_below(Path(sys.argv[1]))))"
     )
     done = subprocess.run(

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from pytest_kernelbench.engine import sandbox
 from pytest_kernelbench.engine.channel import channel_pair
-from pytest_kernelbench.engine.sandbox import Isolation, Output, Sandboxed
+from pytest_kernelbench.engine.isolation import sandbox
+from pytest_kernelbench.engine.isolation.sandbox import Isolation, Output, Sandboxed
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_kernelbench.engine.trees import entries_below, remove
+from pytest_kernelbench.engine.isolation.trees import entries_below, remove
 
 
 def nested(top: Path, depth: int) -> None:

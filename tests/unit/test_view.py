@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_kernelbench.engine.view import Needs
+from pytest_kernelbench.engine.isolation.view import Needs
 
 
 @pytest.fixture

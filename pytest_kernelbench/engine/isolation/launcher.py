@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pytest_kernelbench.engine.channel import ChannelError, Message, channel_pair
-from pytest_kernelbench.engine.sandbox import (
+from pytest_kernelbench.engine.isolation.sandbox import (
     START_TIMEOUT,
     Isolation,
     Output,
@@ -27,7 +27,7 @@ from pytest_kernelbench.engine.sandbox import (
     children_of,
     descendants_of,
 )
-from pytest_kernelbench.engine.trees import entries_below
+from pytest_kernelbench.engine.isolation.trees import entries_below
 from pytest_kernelbench.errors import ExecutorError
 
 _FIRST_USER, _USERS = 61_000, 4_000
@@ -62,7 +62,9 @@ class CandidateLauncher:
         if self._closed:
             raise ExecutorError("the executor was closed")
         if self._server is None:
-            server = Worker("pytest_kernelbench.engine.forkserver", self._environment)
+            server = Worker(
+                "pytest_kernelbench.engine.isolation.forkserver", self._environment
+            )
             self._settle(server.wait_ready())
             self._server = server
             threading.Thread(

@@ -27,7 +27,7 @@ from pytest_kernelbench.engine.channel import (
     Message,
     channel_pair,
 )
-from pytest_kernelbench.engine.trees import remove
+from pytest_kernelbench.engine.isolation.trees import remove
 from pytest_kernelbench.errors import ExecutorError
 
 _ALLOWED_VARIABLES = frozenset(
@@ -57,7 +57,7 @@ _HALT_TIMEOUT, _HOLD_TIMEOUT = 5.0, 1.0
 _LOOK_PAUSE = 2e-5
 _REAP_TIMEOUT = 10.0
 _KEPT_OUTPUT = 64_000
-_PACKAGE_ROOT = str(Path(__file__).parents[2])
+_PACKAGE_ROOT = str(Path(__file__).parents[3])
 
 
 class Output:

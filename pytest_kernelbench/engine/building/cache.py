@@ -21,9 +21,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from pytest_kernelbench.engine.launcher import give_to
-from pytest_kernelbench.engine.sandbox import private_directory
-from pytest_kernelbench.engine.trees import entries_below, remove
+from pytest_kernelbench.engine.isolation.launcher import give_to
+from pytest_kernelbench.engine.isolation.sandbox import private_directory
+from pytest_kernelbench.engine.isolation.trees import entries_below, remove
 from pytest_kernelbench.errors import ExecutorError
 from pytest_kernelbench.model import EvalRequest
 

@@ -27,13 +27,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn, Self
 
-from pytest_kernelbench.engine import linux
 from pytest_kernelbench.engine.channel import (
     ChannelError,
     DescriptorChannel,
     Message,
 )
-from pytest_kernelbench.engine.view import Needs, build_view
+from pytest_kernelbench.engine.isolation import linux
+from pytest_kernelbench.engine.isolation.view import Needs, build_view
 
 _KINDS = ("pid", "mnt", "net", "ipc")
 _NAMESPACES = linux.NEW_PROCESSES | linux.NEW_MOUNTS | linux.NEW_NETWORK | linux.NEW_IPC

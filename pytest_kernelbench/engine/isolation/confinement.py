@@ -11,7 +11,7 @@ import os
 import resource
 from pathlib import Path
 
-from pytest_kernelbench.engine import linux
+from pytest_kernelbench.engine.isolation import linux
 
 _PROCESSES = 8192
 """Threads, too; a build on a large machine has some hundreds."""

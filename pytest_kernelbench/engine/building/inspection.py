@@ -12,11 +12,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from pytest_kernelbench.engine.building.occupancy import occupancy
+from pytest_kernelbench.engine.building.resources import compiled_below
 from pytest_kernelbench.engine.channel import ChannelError
-from pytest_kernelbench.engine.launcher import CandidateLauncher
-from pytest_kernelbench.engine.occupancy import occupancy
-from pytest_kernelbench.engine.resources import compiled_below
-from pytest_kernelbench.engine.sandbox import private_directory
+from pytest_kernelbench.engine.isolation.launcher import CandidateLauncher
+from pytest_kernelbench.engine.isolation.sandbox import private_directory
 from pytest_kernelbench.errors import ExecutorError
 from pytest_kernelbench.model import Resources
 from pytest_kernelbench.text import first_line

@@ -21,16 +21,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from pytest_kernelbench.engine import linux
 from pytest_kernelbench.engine.channel import (
     ChannelClosed,
     ChannelError,
     DescriptorChannel,
     Message,
 )
-from pytest_kernelbench.engine.confinement import confine
-from pytest_kernelbench.engine.leftovers import clear
-from pytest_kernelbench.engine.rooms import (
+from pytest_kernelbench.engine.isolation import linux
+from pytest_kernelbench.engine.isolation.confinement import confine
+from pytest_kernelbench.engine.isolation.leftovers import clear
+from pytest_kernelbench.engine.isolation.rooms import (
     Room,
     RoomError,
     RoomMaker,

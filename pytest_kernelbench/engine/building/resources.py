@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_kernelbench.engine.trees import entries_below
+from pytest_kernelbench.engine.isolation.trees import entries_below
 
 _MOST_FILES, _MOST_FUNCTIONS = 32, 64
 _MOST_BYTES, _MOST_OUTPUT = 128 << 20, 4 << 20

@@ -24,8 +24,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from pytest_kernelbench.engine.diagnostics import at_user_lines
-from pytest_kernelbench.engine.slim import write_slim_headers
+from pytest_kernelbench.engine.building.diagnostics import at_user_lines
+from pytest_kernelbench.engine.building.slim import write_slim_headers
 
 TIERS = ("mini", "slim", "stock")
 _MEMORY = "headers"

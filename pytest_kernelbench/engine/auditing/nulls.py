@@ -17,10 +17,10 @@ from typing import Any
 
 import torch
 
+from pytest_kernelbench.engine.auditing.redraws import redraws_for
+from pytest_kernelbench.engine.auditing.roundings import PRECISIONS, accepted_precisions
 from pytest_kernelbench.engine.compare import Tolerance, compare, row_length
-from pytest_kernelbench.engine.redraws import redraws_for
 from pytest_kernelbench.engine.reference import ProblemFault, Reference, tensors_of
-from pytest_kernelbench.engine.roundings import PRECISIONS, accepted_precisions
 
 Accepted = dict[int, set[str]]
 """Names of the null kernels that each output accepts."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from pytest_kernelbench.engine import linux
+from pytest_kernelbench.engine.isolation import linux
 
 _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "usr", "etc", "opt", "nix", "sys")
 _LINKED_SYSTEM = ("/run/opengl-driver", "/run/current-system")
@@ -61,7 +61,7 @@ def _named(environment: Mapping[str, str]) -> Iterator[str]:
     paths += [prefix for path in paths if (prefix := _prefix(path))]
     paths += _libraries()
     paths += [sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path]
-    paths += [str(Path(__file__).parents[1]), *_LINKED_SYSTEM, *_editable()]
+    paths += [str(Path(__file__).parents[2]), *_LINKED_SYSTEM, *_editable()]
     for path in paths:
         if (
             path.startswith("/")
@@ -105,7 +105,7 @@ def _libraries() -> set[str]:
 
 def _editable() -> Iterator[str]:
     """Packages that are imported from where they are developed."""
-    ours = str(Path(__file__).parents[2])
+    ours = str(Path(__file__).parents[3])
     for distribution in importlib.metadata.distributions():
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             found = json.loads(distribution.read_text("direct_url.json") or "{}")

@@ -10,8 +10,8 @@ import os
 import signal
 from pathlib import Path
 
-from pytest_kernelbench.engine import linux
-from pytest_kernelbench.engine.trees import remove
+from pytest_kernelbench.engine.isolation import linux
+from pytest_kernelbench.engine.isolation.trees import remove
 
 _SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - where anybody may write
 _SEGMENTS = {"shm": linux.remove_shared_memory, "msg": linux.remove_queue}
