@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from typing import Literal
+from typing import Any, Literal
 
 from pytest_kernelbench.engine.bursts import (
     Burst,
@@ -86,12 +86,7 @@ class DeviceProtocol:
         change = None if rival is None else rival.change(sampler)
         graph = self._replayed() if self._options.graph else None
         self._require_idle_device(sampler)
-        traffic = require_possible(
-            self._pairing,
-            self._stage.audit.least_bytes,
-            self._stage.touched_bytes,
-            sampler.claimed(),
-        )
+        traffic = self._require_possible(sampler)
         self._remark(sampler)
         self._findings.timing = {
             "runtime": summarize(sampler.runtimes()),
@@ -141,6 +136,7 @@ class DeviceProtocol:
             bursts = ReplayedBursts(self._pairing, self._stage)
             bursts.record()
             sampler = self._sampled(bursts)
+            self._require_possible(sampler)
         except CannotRecordError as error:
             findings.note(f"no CUDA graph: {error}")
         except KernelFault as fault:
@@ -157,6 +153,11 @@ class DeviceProtocol:
                 speedup=sampler.speedup(),
             )
         return None
+
+    def _require_possible(self, sampler: Sampler) -> dict[str, Any]:
+        stage = self._stage
+        least, touched = stage.audit.least_bytes, stage.touched_bytes
+        return require_possible(self._pairing, least, touched, sampler.claimed())
 
     def _is_done(self, sampler: Sampler, rival: Rival | None) -> bool:
         """Rounds go on for the base's sake as long as that is affordable."""

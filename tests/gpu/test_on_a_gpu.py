@@ -128,6 +128,18 @@ class TestAPrecision:
         assert result.verdict is Verdict.WRONG
 
 
+LARGE = problem_source("return torch.relu(x)", "[torch.randn(4096, 16384)]")
+LIES_OF_REPLAYS = """
+from pytest_kernelbench.engine import candidate
+
+HONEST = candidate.run_burst
+
+def lie(call, slots, device, orders):
+    seconds, host = HONEST(call, slots, device, orders)
+    return [one / 4 if orders.replayed else one for one in seconds], host
+
+candidate.run_burst = lie
+"""
 MANY = problem_source(
     "return x.sin().cos().tanh().exp().log1p().sqrt()", "[torch.rand(64, 64)]"
 )
@@ -159,6 +171,12 @@ class TestAGraph:
         assert result.speedup is not None
         assert all(trial.passed for trial in result.trials)
         assert any(f"no CUDA graph of the kernel: {why}" in n for n in result.notes)
+
+    def test_is_held_against_the_outer_clock_like_any_call(self, gpu):
+        source = plain(LARGE) + LIES_OF_REPLAYS
+        result = gpu.evaluate(source, LARGE, timing=True, graph=True)
+        assert result.verdict is Verdict.INTEGRITY
+        require_pass(gpu.evaluate(source, LARGE, timing=True))
 
     def test_of_the_problem_that_cannot_be_had_is_noted(self, gpu):
         problem = problem_source(
