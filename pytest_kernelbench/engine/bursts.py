@@ -196,7 +196,8 @@ class Bursts:
             ended = self._pairing.oracle.idle_since() or time.perf_counter()
         if side is not None:
             # Off the clock, because finding all of its processes takes milliseconds.
-            self._pairing.candidate.pause()
+            if self._pairing.candidate.pause():
+                ended = time.perf_counter()
             ended = self._later_end() or ended
         return measured(reply, ended - started, len(burst.places))
 

@@ -21,7 +21,7 @@ from pytest_kernelbench.engine.channel import (
     ChannelTimeout,
     Message,
 )
-from pytest_kernelbench.engine.isolation.sandbox import Sandboxed, Worker
+from pytest_kernelbench.engine.isolation.sandbox import Sandboxed, Stop, Worker
 from pytest_kernelbench.errors import ExecutorError, KernelBenchError, ProblemError
 from pytest_kernelbench.model import Verdict
 from pytest_kernelbench.text import first_line
@@ -220,13 +220,17 @@ class CandidateClient:
         """
         self._require_still(is_still=self._process.halt())
 
-    def pause(self) -> None:
+    def pause(self) -> bool:
         """Stop it, so that nothing of it can do anything that is not on a clock.
+
+        Returns whether something of it went on for a while.
 
         Raises:
             KernelFault: it goes on.
         """
-        self._require_still(is_still=self._process.pause())
+        stop = self._process.pause()
+        self._require_still(is_still=stop is not Stop.NEVER)
+        return stop is Stop.LATE
 
     def _require_still(self, *, is_still: bool) -> None:
         if not is_still:

@@ -91,19 +91,23 @@ class ForkServer:
                     self._channel.send({"ended": pid, "code": code})
 
     def _kill_strays(self) -> None:
-        """Kill what candidates left behind; as subreaper we have become its parent."""
+        """Kill what candidates left behind; as subreaper we have become its parent.
+
+        Or were from the start: a process may be cloned as its parent's brother.
+        """
         children = Path(f"/proc/self/task/{os.getpid()}/children")
         known = {*self._children, self._rooms.pid if self._rooms else 0}
         for pid in map(int, children.read_text(encoding="ascii").split()):
             if pid not in known:
-                with contextlib.suppress(ProcessLookupError):
+                with contextlib.suppress(ProcessLookupError, ChildProcessError):
                     os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, os.WNOHANG)
 
     def _fork(self, message: Message) -> None:
-        connection, output = self._channel.take_descriptors()
+        connection, output, leash = self._channel.take_descriptors()
         told = DescriptorChannel(socket.socket(fileno=connection))
         try:
-            room = self._room_for(message)
+            room = self._room_for(message, leash)
             child = os.fork()
         except (RoomError, OSError) as error:
             with contextlib.suppress(ChannelError):
@@ -111,35 +115,35 @@ class ForkServer:
         else:
             if child == 0:
                 _become_candidate(connection, output, message, room)
-            self._children[child] = _end_of(room, message["user"])
+            self._children[child] = self._end_of(room, message["user"])
             keeper = None if room is None else room.keeper
             with contextlib.suppress(ChannelError):
                 # By us: in its room the child has another number.
                 told.send({"pid": child, "keeper": keeper})
         os.close(output)
+        os.close(leash)
         told.close()
 
-    def _room_for(self, message: Message) -> Room | None:
+    def _room_for(self, message: Message, leash: int) -> Room | None:
         if self._rooms is None:
             return None
         own, hidden = message["own"], message["hidden"]
-        room = self._rooms.make(message["root"], own, hidden)
+        room = self._rooms.make(message["root"], own, hidden, leash)
         room.lead_children_in()
         return room
+
+    def _end_of(self, room: Room | None, user: int | None) -> Callable[[], None]:
+        """What ends all that a candidate may have left."""
+        if room is not None:
+            return lambda: room.end(self._kill_strays)
+        if user is not None:
+            return lambda: clear(user)
+        return lambda: None
 
     def _kill_all(self) -> None:
         for child in self._children:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child, signal.SIGKILL)
-
-
-def _end_of(room: Room | None, user: int | None) -> Callable[[], None]:
-    """What ends all that a candidate may have left."""
-    if room is not None:
-        return room.end
-    if user is not None:
-        return lambda: clear(user)
-    return lambda: None
 
 
 def _become_candidate(

@@ -27,6 +27,7 @@ from pytest_kernelbench.engine.isolation.sandbox import (
     children_of,
     descendants_of,
 )
+from pytest_kernelbench.engine.isolation.standstill import Leash
 from pytest_kernelbench.engine.isolation.trees import entries_below
 from pytest_kernelbench.errors import ExecutorError
 
@@ -117,15 +118,17 @@ class CandidateLauncher:
 
     def _forked(self, message: Message) -> Sandboxed:
         channel, theirs = channel_pair()
+        line, keepers = channel_pair()
         output = Output()
         try:
             with self._lock:
                 server = self._start()
                 server.wake()
-                descriptors = (theirs.fileno(), output.write_end)
+                descriptors = (theirs.fileno(), output.write_end, keepers.fileno())
                 server.channel.send(message, descriptors)
         finally:
             theirs.close()
+            keepers.close()
             output.handed_over()
         try:
             # Both sent before any line of the kernel has run, so they can be believed.
@@ -136,6 +139,7 @@ class CandidateLauncher:
             started = {"failed": "its process ended at once"}
         if "failed" in started:
             channel.close()
+            line.close()
             raise ExecutorError(f"a candidate did not start: {started['failed']}")
         keeper = started["keeper"]
         strays = self._strays if keeper is None else lambda: descendants_of(keeper)
@@ -143,9 +147,13 @@ class CandidateLauncher:
         if isolation.level == "L2" and not self._has_rooms and message["user"] is None:
             missing = f"{message['root']} is closed to other users"
             isolation = Isolation("L1", _APART_AT_L1, missing)
-        return self._register(
-            Sandboxed(started["pid"], channel, output, isolation, strays, server.wake)
-        )
+        pid = started["pid"]
+        candidate = Sandboxed(pid, channel, output, isolation, strays, server.wake)
+        if keeper is None:
+            line.close()
+        else:
+            candidate.leash = Leash(line, pid)
+        return self._register(candidate)
 
     @contextlib.contextmanager
     def _launching(self) -> Iterator[None]:

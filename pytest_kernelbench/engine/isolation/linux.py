@@ -28,6 +28,7 @@ _PR_CAPBSET_DROP = 24
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION = 0x20080522
+_CAP_KILL = 5
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -124,10 +125,20 @@ def remove_queue(queue: int) -> None:
     _libc.msgctl(queue, 0, None)
 
 
-def drop_capabilities() -> None:
-    """Keep no right beyond those of this user's files; root's, too, are taken."""
+def drop_capabilities(*, but_signals: bool = False) -> None:
+    """Keep no right beyond those of this user's files; root's, too, are taken.
+
+    Args:
+        but_signals: Keep that of signalling processes of other users.
+    """
     for capability in range(64):
         _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
     forgo_new_privileges()
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
-    _require(_libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
+    kept = (ctypes.c_uint32 * 6)()
+    if but_signals:
+        kept[0] = kept[1] = 1 << _CAP_KILL
+        if _libc.capset(header, kept) == 0:
+            return
+        kept[0] = kept[1] = 0  # we have never had it
+    _require(_libc.capset(header, kept), "capset")

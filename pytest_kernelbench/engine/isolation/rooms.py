@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib.util
+import itertools
 import os
 import select
 import shutil
@@ -23,6 +24,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn, Self
@@ -33,11 +35,13 @@ from pytest_kernelbench.engine.channel import (
     Message,
 )
 from pytest_kernelbench.engine.isolation import linux
+from pytest_kernelbench.engine.isolation.standstill import answered
 from pytest_kernelbench.engine.isolation.view import Needs, build_view
 
 _KINDS = ("pid", "mnt", "net", "ipc")
 _NAMESPACES = linux.NEW_PROCESSES | linux.NEW_MOUNTS | linux.NEW_NETWORK | linux.NEW_IPC
 _PATIENCE = 20.0
+_BURIAL_PAUSE = 0.02
 _PROGRAMS = ("c++", "cc", "g++", "gcc", "clang", "ninja", "nvcc", "ptxas")
 _FORBIDDING = {
     "kernel/apparmor_restrict_unprivileged_userns": "1",
@@ -82,11 +86,20 @@ class Room:
         for kind in _KINDS[1:]:
             linux.join(self._namespaces[kind])
 
-    def end(self) -> None:
-        """Kill all that is in it, and wait until that is gone."""
+    def end(self, bury: Callable[[], None] = lambda: None) -> None:
+        """Kill all that is in it, and wait until that is gone.
+
+        Args:
+            bury: Waits for children of this process that have ended; a room is not gone
+                before.
+        """
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._process, signal.SIGKILL)
-        select.select([self._process], [], [], _PATIENCE)
+        give_up = time.monotonic() + _PATIENCE
+        while not select.select([self._process], [], [], _BURIAL_PAUSE)[0]:
+            bury()
+            if time.monotonic() > give_up:
+                break
         self._line.close()
         for descriptor in (self._process, *self._namespaces.values()):
             os.close(descriptor)
@@ -122,13 +135,16 @@ class RoomMaker:
             raise
         return self
 
-    def make(self, root: str, own: Sequence[str], hidden: Sequence[str]) -> Room:
+    def make(
+        self, root: str, own: Sequence[str], hidden: Sequence[str], leash: int
+    ) -> Room:
         """A room for one candidate.
 
         Args:
             root: An empty directory, to build the view in.
             own: Directories that the candidate may write to.
             hidden: Directories whose contents it is not to see.
+            leash: Descriptor of the line on which all in it can be stopped.
 
         Raises:
             RoomError: the system does not let us.
@@ -137,7 +153,7 @@ class RoomMaker:
         try:
             with theirs:
                 request = {"root": root, "own": [*own], "hidden": [*hidden]}
-                self._channel.send(request, (theirs.fileno(),))
+                self._channel.send(request, (theirs.fileno(), leash))
             answer = self._channel.receive(_PATIENCE)
         except ChannelError as error:
             line.close()
@@ -193,12 +209,14 @@ def _try_out(maker: RoomMaker, environment: Mapping[str, str]) -> None:
             _require_cuda()
 
     with tempfile.TemporaryDirectory(prefix="kernelbench-") as root:
-        room = maker.make(root, [], [])
-        try:
-            room.lead_children_in()
-            _Trial(live_there).require_success()
-        finally:
-            room.end()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            room = maker.make(root, [], [], theirs.fileno())
+            try:
+                room.lead_children_in()
+                _Trial(live_there).require_success()
+            finally:
+                room.end()
 
 
 def _require_programs(programs: Sequence[str]) -> None:
@@ -283,23 +301,26 @@ def _make_rooms(channel: DescriptorChannel, needs: Needs) -> None:
     with contextlib.suppress(ChannelError):
         while True:
             request = channel.receive()
-            (line,) = channel.take_descriptors()
-            channel.send(_keeper_started(request, needs, line))
-            os.close(line)
+            lines = channel.take_descriptors()
+            channel.send(_keeper_started(request, needs, lines))
+            for line in lines:
+                os.close(line)
 
 
-def _keeper_started(request: Message, needs: Needs, line: int) -> Message:
+def _keeper_started(request: Message, needs: Needs, lines: list[int]) -> Message:
     """Fork the keeper by way of a process that makes its namespaces."""
     reading, writing = os.pipe()
     if os.fork() == 0:
-        _end_after(lambda: _fork_keeper(request, needs, line, writing))
+        _end_after(lambda: _fork_keeper(request, needs, lines, writing))
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         answer = pipe.read().decode()
     return {"keeper": int(answer)} if answer.isdecimal() else {"failed": answer}
 
 
-def _fork_keeper(request: Message, needs: Needs, line: int, writing: int) -> None:
+def _fork_keeper(
+    request: Message, needs: Needs, lines: list[int], writing: int
+) -> None:
     try:
         linux.unshare(_NAMESPACES)
         keeper = os.fork()
@@ -308,21 +329,21 @@ def _fork_keeper(request: Message, needs: Needs, line: int, writing: int) -> Non
         return
     if keeper == 0:
         os.close(writing)
-        _end_after(lambda: _keep(request, needs, line))
+        _end_after(lambda: _keep(request, needs, lines))
     os.write(writing, str(keeper).encode())
 
 
-def _keep(request: Message, needs: Needs, line: int) -> None:
+def _keep(request: Message, needs: Needs, lines: list[int]) -> None:
     """Be the first process of a room: furnish it, and stay until told to go."""
-    os.dup2(line, 3)
-    os.closerange(4, 65536)
-    channel = DescriptorChannel(socket.socket(fileno=3))
+    channel, leash = (DescriptorChannel(socket.socket(fileno=line)) for line in lines)
+    for last, line in itertools.pairwise([2, *sorted(lines), 65536]):
+        os.closerange(last + 1, line)
     try:
         own, hidden = request["own"], request["hidden"]
         build_view(request["root"], needs=needs, hidden=hidden, own=own)
         linux.change_root(request["root"])
         namespaces = [os.open(f"/proc/self/ns/{kind}", os.O_RDONLY) for kind in _KINDS]
-        linux.drop_capabilities()
+        linux.drop_capabilities(but_signals=True)
     except OSError as error:
         channel.send({"failed": str(error.args[-1])})
         return
@@ -330,4 +351,5 @@ def _keep(request: Message, needs: Needs, line: int) -> None:
     for namespace in namespaces:
         os.close(namespace)
     with contextlib.suppress(ChannelError):
-        channel.receive()
+        while channel not in select.select([channel, leash], [], [])[0]:
+            leash.send(answered(leash.receive()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import enum
 import os
 import signal
 import subprocess
@@ -27,6 +28,7 @@ from pytest_kernelbench.engine.channel import (
     Message,
     channel_pair,
 )
+from pytest_kernelbench.engine.isolation.standstill import Leash
 from pytest_kernelbench.engine.isolation.trees import remove
 from pytest_kernelbench.errors import ExecutorError
 
@@ -55,6 +57,8 @@ _ALLOWED_VARIABLES = frozenset(
 START_TIMEOUT = 120.0
 _HALT_TIMEOUT, _HOLD_TIMEOUT = 5.0, 1.0
 _LOOK_PAUSE = 2e-5
+_SOON = 3e-3
+"""Seconds in which threads that share busy cores come to their stop."""
 _REAP_TIMEOUT = 10.0
 _KEPT_OUTPUT = 64_000
 _PACKAGE_ROOT = str(Path(__file__).parents[3])
@@ -151,6 +155,15 @@ class Worker:
         self.channel.close()
 
 
+class Stop(enum.Enum):
+    """When all of a candidate stood still."""
+
+    SOON = enum.auto()
+    LATE = enum.auto()
+    """Something of it had first to be ended, or went on for a while."""
+    NEVER = enum.auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Isolation:
     """How candidates are kept apart here."""
@@ -179,6 +192,8 @@ class Sandboxed:
         wake_parent: Callable[[], None],
     ) -> None:
         self.pid = pid
+        self.leash: Leash | None = None
+        """Of the room that it is in."""
         self._wake_parent = wake_parent
         self._strays = strays
         self.isolation = isolation
@@ -199,16 +214,37 @@ class Sandboxed:
         self._ended.set()
 
     def halt(self) -> bool:
-        """Stop every process of its group; False if it does not stand still."""
+        """Stop every process of its group; False if it does not stand still.
+
+        In a room, what has left the group as well.
+        """
         with self._lock:
             self._working = False
+            if self.leash is not None:
+                self._signal(signal.SIGSTOP)  # the keeper may need a core of its
+                self.leash.stop()
             return self._stop(_HALT_TIMEOUT)
 
-    def pause(self) -> bool:
+    def pause(self) -> Stop:
         """The same, and end what has left the group: only a clock may watch it work."""
-        is_still = self.halt()
-        # One of those may have kept the signal from it.
-        return self.halt() if self._kill_outsiders() else is_still
+        started, sweeps = time.monotonic(), 0
+        is_still = is_clean = False
+        while not (is_still and is_clean):
+            if time.monotonic() > started + _HALT_TIMEOUT:
+                return Stop.NEVER
+            is_still = self.halt()
+            is_clean = self._swept()
+            sweeps += 1
+        late = sweeps > 1 and time.monotonic() > started + _SOON
+        return Stop.LATE if late else Stop.SOON
+
+    def _swept(self) -> bool:
+        """End what has left the group; False if there was any, or it may still work."""
+        if self._ended.is_set():
+            return True
+        if self.leash is not None:
+            return self.leash.sweep() or self._ended.is_set()
+        return not self._kill_outsiders()
 
     def _kill_outsiders(self) -> int:
         """End what has left the group; how many these were."""
@@ -286,6 +322,8 @@ class Sandboxed:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self.channel.close()
+        if self.leash is not None:
+            self.leash.close()
 
     def convict(self, offence: str) -> None:
         """End it for what it has done to others."""
@@ -324,8 +362,10 @@ def children_of(pid: int) -> list[int]:
 
 
 def descendants_of(pid: int) -> list[int]:
-    children = children_of(pid)
-    return children + [below for child in children for below in descendants_of(child)]
+    found = children_of(pid)
+    for one in found:  # grows meanwhile: a kernel may nest them as deep as it likes
+        found += children_of(one)
+    return found
 
 
 def base_environment(**extra: str) -> dict[str, str]:
