@@ -1,7 +1,7 @@
 """T51: a process cloned as its parent's child is not among what descends from it.
 
 needs: cpu
-expect: INTEGRITY WRONG NONFINITE
+expect: INTEGRITY WRONG NONFINITE CRASH
 neutral: yes
 for: ours
 """
