@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from pytest_kernelbench.engine.clients import CandidateClient, TimeBudget
+from pytest_kernelbench.engine.isolation import launcher as launcher_module
 from pytest_kernelbench.engine.isolation.launcher import CandidateLauncher
-from pytest_kernelbench.engine.isolation.sandbox import base_environment
+from pytest_kernelbench.engine.isolation.sandbox import Stop, base_environment
 
 
 def test_a_number_whose_end_nobody_waited_for_may_be_given_again(tmp_path):
@@ -57,6 +58,23 @@ def test_what_a_candidate_had_cloned_as_our_child_does_not_delay_its_end(tmp_pat
             headers=None,
         )
         candidate.kill()  # gives up after ten seconds
+        assert candidate.exit_code(timeout=0) == -9
+    finally:
+        launcher.close()
+
+
+def test_a_candidate_of_unknown_number_in_its_room_is_stopped_all_the_same(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(launcher_module, "number_inside", lambda _pid: None)
+    launcher = CandidateLauncher(base_environment(CUDA_VISIBLE_DEVICES=""))
+    try:
+        candidate = launcher.launch(tmp_path, [], {})
+        assert candidate.leash is None
+        assert candidate.pause() is Stop.SOON
+        candidate.resume()
+        assert candidate.exit_code(timeout=0.2) is None
+        candidate.kill()
         assert candidate.exit_code(timeout=0) == -9
     finally:
         launcher.close()

@@ -27,7 +27,7 @@ from pytest_kernelbench.engine.isolation.sandbox import (
     children_of,
     descendants_of,
 )
-from pytest_kernelbench.engine.isolation.standstill import Leash
+from pytest_kernelbench.engine.isolation.standstill import Leash, number_inside
 from pytest_kernelbench.engine.isolation.trees import entries_below
 from pytest_kernelbench.errors import ExecutorError
 
@@ -149,10 +149,11 @@ class CandidateLauncher:
             isolation = Isolation("L1", _APART_AT_L1, missing)
         pid = started["pid"]
         candidate = Sandboxed(pid, channel, output, isolation, strays, server.wake)
-        if keeper is None:
+        number = None if keeper is None else number_inside(pid)
+        if number is None:
             line.close()
         else:
-            candidate.leash = Leash(line, pid)
+            candidate.leash = Leash(line, number)
         return self._register(candidate)
 
     @contextlib.contextmanager

@@ -350,6 +350,8 @@ def _keep(request: Message, needs: Needs, lines: list[int]) -> None:
     channel.send({"ready": True}, tuple(namespaces))
     for namespace in namespaces:
         os.close(namespace)
-    with contextlib.suppress(ChannelError):
+    with contextlib.suppress(ChannelError):  # nobody holds the leash any more
         while channel not in select.select([channel, leash], [], [])[0]:
             leash.send(answered(leash.receive()))
+    with contextlib.suppress(ChannelError):
+        channel.receive()

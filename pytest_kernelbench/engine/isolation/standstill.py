@@ -20,48 +20,47 @@ _ANSWER_TIMEOUT = 5.0
 class Leash:
     """The controller's end of the line to a room's keeper."""
 
-    def __init__(self, channel: Channel, pid: int) -> None:
+    def __init__(self, channel: Channel, leader: int) -> None:
         self._channel = channel
-        self._leader = _number_inside(pid)
+        self._leader = leader
 
-    def stop(self) -> bool:
-        """Stop all in the room; False if the keeper cannot."""
-        return bool(self._ask(sweep=False).get("stopped"))
+    def stop(self) -> None:
+        """Stop all in the room; whether all stands still is for ``sweep`` to say."""
+        self._ask(sweep=False)
 
     def sweep(self) -> bool:
         """Stop all, and end what is not in the leader's group.
 
         False if something was found that had to be ended, or had not come to its stop.
         """
-        return bool(self._ask(sweep=True).get("clean"))
+        return self._ask(sweep=True)
 
-    def _ask(self, *, sweep: bool) -> Message:
+    def _ask(self, *, sweep: bool) -> bool:
         try:
             self._channel.send({"sweep": sweep, "leader": self._leader})
-            return self._channel.receive(_ANSWER_TIMEOUT)
-        except ChannelError:  # the room has ended, and all in it
-            return {}
+            return bool(self._channel.receive(_ANSWER_TIMEOUT)["clean"])
+        except ChannelError:  # the room has ended, or somebody keeps its keeper waiting
+            return False
 
     def close(self) -> None:
         self._channel.close()
 
 
-def _number_inside(pid: int) -> int:
-    """The number that a process has in its own namespace."""
+def number_inside(pid: int) -> int | None:
+    """The number of a process in its own namespace; None where the system does not say."""
     with contextlib.suppress(OSError):
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-        return int(status.partition("NSpid:")[2].split("\n")[0].split()[-1])
-    return 0
+        for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines():
+            if line.startswith("NSpid:"):
+                return int(line.split()[-1])
+    return None
 
 
 def answered(request: Message) -> Message:
     """What a keeper does about a request."""
-    try:
-        with contextlib.suppress(ProcessLookupError):  # nobody else is there
-            os.kill(-1, signal.SIGSTOP)
-    except PermissionError:
-        return {"stopped": False, "clean": False}
-    return {"stopped": True, "clean": request["sweep"] and _swept(request["leader"])}
+    # Where it may signal nobody, nothing stands still.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(-1, signal.SIGSTOP)
+    return {"clean": request["sweep"] and _swept(request["leader"])}
 
 
 def _swept(leader: int) -> bool:
