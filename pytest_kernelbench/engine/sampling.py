@@ -31,7 +31,7 @@ _OVERTIME = 3.0
 """Times the budget that may be spent to reach the fewest useful pairs."""
 _CONSTANT_SLACK = 1e-3
 """Seconds by which round trips may differ, where bursts of one length hide them."""
-_LEAST_CONSTANT = {"cpu": 1e-4, "cuda": 5e-4}
+_LEAST_CONSTANT = 5e-4
 _MOST_CONSTANT = 3e-3
 """Seconds that a burst of an honest kernel takes beyond its calls, and more than one of
 the baseline does, at least and at most: the kernel must be woken, a GPU changes hands, and
@@ -183,7 +183,7 @@ class Sampler:
             return interval
         claimed = self.claimed()
         unseen = error if doubted else error / 2
-        constant = _LEAST_CONSTANT[self._kind]
+        constant = _LEAST_CONSTANT
         most = claimed + max(0.0, hidden, self._beyond(constant)[0])
         most = max(most, self._observed(constant)[0])
         return msgspec.structs.replace(
