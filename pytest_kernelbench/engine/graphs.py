@@ -34,9 +34,8 @@ class Recording:
         ]
         torch.cuda.synchronize()
         with torch.cuda.stream(self._stream):
-            call(
-                *arguments[0]
-            )  # what is made once for each stream must not be recorded
+            # What is made once for each stream must not be recorded.
+            call(*arguments[0])
             torch.cuda.synchronize()
             recorded = [self._recorded(call, values) for values in arguments]
         torch.cuda.synchronize()

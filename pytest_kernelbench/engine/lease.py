@@ -83,6 +83,8 @@ def lease_path(device: str) -> Path:
 
 def _name(process: int | None) -> str:
     try:
-        return printable(Path(f"/proc/{process}/comm").read_text().strip())
+        return printable(
+            Path(f"/proc/{process}/comm").read_text("utf-8", "replace").strip()
+        )
     except OSError:
         return "not to be seen"

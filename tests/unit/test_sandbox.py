@@ -44,11 +44,11 @@ def busy(one_core):
 def test_a_process_that_needs_our_core_to_stop_gets_it(busy, monkeypatch):
     looks = []
 
-    def noted(process, state=sandbox._state):
+    def noted(process, look=sandbox.state_and_group):
         looks.append(process)
-        return state(process)
+        return look(process)
 
-    monkeypatch.setattr(sandbox, "_state", noted)
+    monkeypatch.setattr(sandbox, "state_and_group", noted)
     for _ in range(20):
         assert busy.halt()
         busy.resume()

@@ -28,7 +28,7 @@ from pytest_kernelbench.engine.channel import (
     Message,
     channel_pair,
 )
-from pytest_kernelbench.engine.isolation.standstill import Leash
+from pytest_kernelbench.engine.isolation.standstill import Leash, state_and_group
 from pytest_kernelbench.engine.isolation.trees import remove
 from pytest_kernelbench.errors import ExecutorError
 
@@ -232,7 +232,10 @@ class Sandboxed:
         while not (is_still and is_clean):
             if time.monotonic() > started + _HALT_TIMEOUT:
                 return Stop.NEVER
-            is_still = self.halt()
+            with self._lock:
+                self._working = False
+                # All else in a room is stopped by the sweep.
+                is_still = self._stop(_HALT_TIMEOUT)
             is_clean = self._swept()
             sweeps += 1
         late = sweeps > 1 and time.monotonic() > started + _SOON
@@ -297,11 +300,15 @@ class Sandboxed:
 
     def _is_still(self) -> bool:
         """Not if it waits in the system for another, or a tracer let it go on."""
-        state = "X" if self._ended.is_set() else _state(Path(f"/proc/{self.pid}"))
+        state = (
+            "X"
+            if self._ended.is_set()
+            else state_and_group(Path(f"/proc/{self.pid}"))[0]
+        )
         if state == "Z":  # its first thread has ended, others may be left
             with contextlib.suppress(OSError):
                 threads = Path(f"/proc/{self.pid}/task").iterdir()
-                return all(_state(thread) in "TZX" for thread in threads)
+                return all(state_and_group(thread)[0] in "TZX" for thread in threads)
         return state in "TX"
 
     def _signal(self, number: signal.Signals) -> None:
@@ -338,16 +345,6 @@ class Sandboxed:
         """Its exit code, negative for a signal, if it has ended by then."""
         self._ended.wait(timeout)
         return self.code
-
-
-def _state(process: Path) -> str:
-    """The letter in ``ps`` of a process or thread; ``X`` when it is gone."""
-    try:
-        text = (process / "stat").read_text(encoding="utf-8")
-    except OSError:
-        return "X"
-    # The name before it is in parentheses and may hold anything.
-    return text.rpartition(")")[2].split()[0]
 
 
 def children_of(pid: int) -> list[int]:

@@ -69,10 +69,10 @@ def _swept(leader: int) -> bool:
     for entry in os.scandir("/proc"):
         if not entry.name.isdecimal() or entry.name == "1":
             continue
-        states = {_state_and_group(Path(task))[0] for task in _tasks(entry.path)}
+        states = {state_and_group(Path(task))[0] for task in _tasks(entry.path)}
         if states <= {"Z", "X"}:
             continue
-        if _state_and_group(Path(entry.path))[1] != leader:
+        if state_and_group(Path(entry.path))[1] != leader:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(int(entry.name), signal.SIGKILL)
             clean = False
@@ -86,8 +86,8 @@ def _tasks(process: str) -> list[str]:
     return []
 
 
-def _state_and_group(task: Path) -> tuple[str, int]:
-    """The letter in ``ps``, ``X`` for who is gone, and the number of the group."""
+def state_and_group(task: Path) -> tuple[str, int]:
+    """Of a process or thread the letter in ``ps``, ``X`` if it is gone, and the group."""
     try:
         text = (task / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
