@@ -53,6 +53,8 @@ class Measured:
     seconds: list[float]
     wall: float
     host: float
+    stopped: bool = False
+    """Whether the controller's clock ran until the side's process stood still."""
 
     @property
     def settled(self) -> list[float]:
@@ -73,7 +75,9 @@ class Measured:
         return self.wall - len(self.seconds) * self.typical
 
 
-def measured(reply: Message, wall: float, calls: int) -> Measured:
+def measured(
+    reply: Message, wall: float, calls: int, *, stopped: bool = False
+) -> Measured:
     """Read the numbers of a burst as what they are: claims.
 
     Raises:
@@ -88,7 +92,7 @@ def measured(reply: Message, wall: float, calls: int) -> Measured:
         or sum(seconds) > wall
     ):
         raise KernelFault(Verdict.INTEGRITY, "reported times that cannot be")
-    return Measured(seconds=seconds, wall=wall, host=float(host or 0))
+    return Measured(seconds=seconds, wall=wall, host=float(host or 0), stopped=stopped)
 
 
 def _is_duration(value: object) -> bool:
@@ -199,7 +203,8 @@ class Bursts:
             if self._pairing.candidate.pause():
                 ended = time.perf_counter()
             ended = self._later_end() or ended
-        return measured(reply, ended - started, len(burst.places))
+        stopped = side is not None
+        return measured(reply, ended - started, len(burst.places), stopped=stopped)
 
     def _later_end(self) -> float | None:
         """When the device was idle again, if what it had sent away launched more."""

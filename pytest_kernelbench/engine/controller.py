@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from pytest_kernelbench.engine import peer
 from pytest_kernelbench.engine.auditing.cache import SpoiltAuditError
 from pytest_kernelbench.engine.base import Base, request_of_base
 from pytest_kernelbench.engine.bench import Bench, Place
@@ -278,8 +279,11 @@ class _Evaluation:
             # Only now, when the kernel is known to be right, does it use the device.
             with findings.stage("base"):
                 rival = self._base.joined(pairing, contract)
-        with findings.stage("timing"):
-            protocol.time(rival)
+        with (
+            findings.stage("timing"),
+            peer.beside(pairing, contract, self._bench.launcher) as baseline,
+        ):
+            protocol.time(baseline, rival)
         if rival is not None and rival.fault:
             self._not_compared(rival.fault)
 

@@ -20,6 +20,7 @@ from pytest_kernelbench.engine.bursts import (
 from pytest_kernelbench.engine.channel import Message
 from pytest_kernelbench.engine.clients import KernelFault
 from pytest_kernelbench.engine.pairing import Pairing
+from pytest_kernelbench.engine.peer import Peer
 from pytest_kernelbench.engine.physics import require_possible
 from pytest_kernelbench.engine.replays import CannotRecordError, ReplayedBursts
 from pytest_kernelbench.engine.rival import Rival
@@ -63,6 +64,7 @@ class DeviceProtocol:
         self._measuring = self._verifying = 0.0
         self._baseline_kind: Literal["eager", "compile"] = "eager"
         self._backwards = False
+        self._peer: Peer | None = None
 
     def warm_up(self) -> None:
         self._bursts.warm_up()
@@ -70,8 +72,14 @@ class DeviceProtocol:
     def check(self) -> None:
         self._bursts.check(self._options.trials)
 
-    def time(self, rival: Rival | None = None) -> None:
-        """Sample rounds of bursts until enough is known or the time is spent."""
+    def time(self, peer: Peer | None, rival: Rival | None) -> None:
+        """Sample rounds of bursts until enough is known or the time is spent.
+
+        Args:
+            peer: Runs the baseline; without one the oracle does.
+            rival: The base, if there is one to compare with.
+        """
+        self._peer = peer
         try:
             self._time(rival)
         except CrowdedDeviceError:
@@ -260,10 +268,13 @@ class DeviceProtocol:
         if side == "base":
             return None if rival is None else rival.run(burst)
         if side == "baseline":
-            return bursts.baseline(burst)
+            return self._baseline(bursts, burst)
         seen = bursts.timed_kernel(burst)
         bursts.freeze(burst)
         return seen
+
+    def _baseline(self, bursts: Bursts, burst: Burst) -> Measured:
+        return bursts.baseline(burst) if self._peer is None else self._peer.timed(burst)
 
     def _require_idle_device(self, sampler: Sampler) -> None:
         """The baseline must not have been slower beside the kernel than without it.
@@ -289,7 +300,7 @@ class DeviceProtocol:
             burst = self._bursts.draw(calls)
             self._bursts.fill(burst)
             with self._pairing.place.quiet():
-                seconds += self._bursts.baseline(burst).settled
+                seconds += self._baseline(self._bursts, burst).settled
         return seconds
 
 

@@ -262,9 +262,9 @@ class Sampler:
 
         Both sides run the same loop over the same slots. What a burst takes beyond
         its calls is a constant (the round trip, and waking the process and its GPU
-        context, which differ between the sides) and a cost per call, which does not
-        differ unless a side's own clock leaves something out. Bursts of different
-        lengths separate the two.
+        context, which differ between sides that are not alike) and a cost per call,
+        which does not differ unless a side's own clock leaves something out. Bursts of
+        different lengths separate the two.
         """
         hidden, error, slack = self._hidden()
         return hidden, error + slack
@@ -284,17 +284,29 @@ class Sampler:
             f"the outer clock at least {(claimed + hidden) * 1e6:.1f} us"
         )
 
+    @property
+    def _alike(self) -> bool:
+        """Whether the baseline's process is woken, kept and stopped as the kernel's is."""
+        return all(baseline.stopped for _, baseline in self._pairs)
+
     def _seen(self) -> list[tuple[float, float, float]]:
         """What speaks for hidden seconds: each with its uncertainty and its slack."""
-        observed, error = self._observed(_MOST_CONSTANT)
+        constant = _LEAST_CONSTANT if self._alike else _MOST_CONSTANT
+        observed, error = self._observed(constant)
         return [
             self._hidden(),
-            (*self._beyond(_MOST_CONSTANT), _CLOCK_SLACK),
+            (*self._beyond(constant), _CLOCK_SLACK),
             (observed - self.claimed(), error, _CLOCK_SLACK),
         ]
 
     def _hidden(self) -> tuple[float, float, float]:
-        """Hidden seconds, their uncertainty, and by how much honest kernels differ."""
+        """Hidden seconds, their uncertainty, and by how much honest kernels differ.
+
+        Between sides that are alike the constant is known, and bursts of one round are
+        compared, which met the same machine; a slope knows neither.
+        """
+        if self._alike:
+            return *self._beyond(_LEAST_CONSTANT), _CLOCK_SLACK
         kernels, baselines = zip(*self._pairs, strict=True)
         hidden, error = overhead_per_call(kernels)
         expected, expected_error = overhead_per_call(baselines)

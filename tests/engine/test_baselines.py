@@ -19,6 +19,72 @@ def timed(engine, problem, baseline):
     return result
 
 
+SLOW_WHERE_THE_FILE_IS_UNSEEN = """\
+import os, time, torch
+
+class Model(torch.nn.Module):
+    def forward(self, x):
+        if not os.path.exists({path!r}):
+            time.sleep(0.02)
+        return torch.relu(x)
+
+def get_inputs():
+    return [torch.randn(64, 1024)]
+"""
+
+NEEDS_THE_FILE = """\
+import torch
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        open({path!r}).close()
+
+    def forward(self, x):
+        return torch.relu(x)
+
+def get_inputs():
+    return [torch.randn(64, 1024)]
+"""
+
+RELU = """\
+import torch
+
+class ModelNew(torch.nn.Module):
+    def forward(self, x):
+        return torch.relu(x)
+"""
+
+
+@pytest.fixture
+def seen_by_the_oracle(engine, tmp_path):
+    if not engine.evaluate_good().environment["isolation"].startswith("L2: namespaces"):
+        pytest.skip("kernels see all files here")
+    path = tmp_path / "file"
+    path.touch()
+    return str(path)
+
+
+def test_runs_in_a_process_such_as_the_kernels(engine, seen_by_the_oracle):
+    problem = SLOW_WHERE_THE_FILE_IS_UNSEEN.format(path=seen_by_the_oracle)
+    result = engine.evaluate(RELU, problem, timing=True, max_time=0.2)
+    assert result.verdict is Verdict.PASS, result
+    assert result.baseline.runtime.median > 0.02
+    assert not [note for note in result.notes if "the baseline" in note]
+
+
+def test_runs_beside_the_oracle_where_such_a_process_lacks_something(
+    engine, seen_by_the_oracle
+):
+    problem = NEEDS_THE_FILE.format(path=seen_by_the_oracle)
+    result = engine.evaluate(RELU, problem, timing=True, max_time=0.2)
+    assert result.verdict is Verdict.PASS, result
+    assert result.baseline.runtime.median < 0.02
+    (note,) = [note for note in result.notes if "the baseline" in note]
+    assert note.startswith("the baseline runs in the oracle's process, not in one like")
+    assert "FileNotFoundError" in note
+
+
 REFUSING = """
 original = torch.compile
 def refuse(*_, **__):

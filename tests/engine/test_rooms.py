@@ -142,3 +142,8 @@ class TestAKernelAtL1:
         words = ["-m", "tests.adversarial", "--device", "cpu", "--only", case]
         told = run_as(str(AS_USER), "--without-namespaces", *words)
         assert "1 exploits: 1 caught" in told
+
+    def test_cannot_take_answers_from_the_process_of_the_baseline(self):
+        words = ["-m", "tests.adversarial", "--device", "cpu", "--only", "E45"]
+        told = run_as(str(AS_USER), "--without-namespaces", *words)
+        assert "1 exploits: 1 neutral" in told

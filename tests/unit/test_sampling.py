@@ -203,6 +203,42 @@ class TestAClaimThatTheOuterClockContradicts:
         assert made.runtimes() == made.kernel_seconds
 
 
+class TestSidesThatAreAlike:
+    """On a machine where it takes milliseconds to wake and stop a process."""
+
+    WAKING = 8e-3
+
+    def slow(
+        self, seconds: float, seed: int, *, claimed: float | None = None
+    ) -> list[Measured]:
+        random_, made = random.Random(seed), []
+        for calls in [1, 2] * 8:
+            told = burst(random_, calls, seconds, claimed=claimed)
+            waking = self.WAKING * random_.lognormvariate(0, 0.1)
+            made.append(
+                dataclasses.replace(told, wall=told.wall + waking, stopped=True)
+            )
+        return made
+
+    def test_are_no_reason_to_accuse_a_kernel_of_what_the_machine_takes(self):
+        made = filled(self.slow(6.8e-3, 1), self.slow(12e-3, 2))
+        assert made.clocks_agree()
+        assert made.contradicted() == 0.0
+
+    def test_are_not_what_a_baseline_is_that_nobody_stops(self):
+        kernel = self.slow(6.8e-3, 1)
+        at_once = [
+            dataclasses.replace(one, wall=one.wall - self.WAKING, stopped=False)
+            for one in self.slow(12e-3, 2)
+        ]
+        assert filled(kernel, at_once).contradicted() > 0
+
+    def test_show_what_a_kernel_hides(self):
+        made = filled(self.slow(6.8e-3, 1, claimed=3.4e-3), self.slow(6.8e-3, 2))
+        assert not made.clocks_agree()
+        assert made.hidden_seconds()[0] == pytest.approx(3.4e-3, rel=0.2)
+
+
 class TestTheSampler:
     def test_finds_the_speedup_of_the_typical_call(self):
         interval = filled(bursts(1e-3), bursts(2e-3)).speedup()

@@ -160,12 +160,12 @@ def _become_candidate(
         elif user is not None:
             with contextlib.suppress(OSError):  # not what L2 rests on
                 linux.unshare(linux.NEW_NETWORK | linux.NEW_IPC)
-        linux.set_dumpable(dumpable=True)
+        linux.set_dumpable(dumpable=not message["trusted"])
         counted = room is not None or user is not None
         cuda = bool(os.environ.get("CUDA_VISIBLE_DEVICES"))
         confine(user, counted=counted, cuda=cuda)
         linux.end_with_parent()
-        linux.set_dumpable(dumpable=True)
+        linux.set_dumpable(dumpable=not message["trusted"])
         os.environ.update(environment)
         os.chdir(environment["HOME"])
         kept = _only_descriptors(connection, output)

@@ -77,7 +77,12 @@ class CandidateLauncher:
         return self._server
 
     def launch(
-        self, private: Path, owned: Sequence[Path], environment: Mapping[str, str]
+        self,
+        private: Path,
+        owned: Sequence[Path],
+        environment: Mapping[str, str],
+        *,
+        trusted: bool = False,
     ) -> Sandboxed:
         """Fork a candidate.
 
@@ -85,6 +90,7 @@ class CandidateLauncher:
             private: a directory for its home and temporary files.
             owned: what else it may write.
             environment: variables beyond those that the warm process has.
+            trusted: whether it runs no kernel, and none may look at its memory.
         """
         self.start()
         home, scratch, root = private / "home", private / "tmp", private / "root"
@@ -97,6 +103,7 @@ class CandidateLauncher:
             "root": str(root),
             "own": [str(path) for path in own],
             "hidden": [str(Path.cwd())],
+            "trusted": trusted,
         }
         with self._launching():
             return self._forked(message)
