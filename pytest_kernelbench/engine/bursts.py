@@ -53,8 +53,9 @@ class Measured:
     seconds: list[float]
     wall: float
     host: float
-    stopped: bool = False
-    """Whether the controller's clock ran until the side's process stood still."""
+    waking: float | None = None
+    """Of a baseline whose process is woken and stopped as the kernel's is: what that takes
+    by the controller's clock where nothing is called, about when the burst was."""
 
     @property
     def settled(self) -> list[float]:
@@ -75,9 +76,7 @@ class Measured:
         return self.wall - len(self.seconds) * self.typical
 
 
-def measured(
-    reply: Message, wall: float, calls: int, *, stopped: bool = False
-) -> Measured:
+def measured(reply: Message, wall: float, calls: int) -> Measured:
     """Read the numbers of a burst as what they are: claims.
 
     Raises:
@@ -92,7 +91,7 @@ def measured(
         or sum(seconds) > wall
     ):
         raise KernelFault(Verdict.INTEGRITY, "reported times that cannot be")
-    return Measured(seconds=seconds, wall=wall, host=float(host or 0), stopped=stopped)
+    return Measured(seconds=seconds, wall=wall, host=float(host or 0))
 
 
 def _is_duration(value: object) -> bool:
@@ -203,8 +202,17 @@ class Bursts:
             if self._pairing.candidate.pause():
                 ended = time.perf_counter()
             ended = self._later_end() or ended
-        stopped = side is not None
-        return measured(reply, ended - started, len(burst.places), stopped=stopped)
+        return measured(reply, ended - started, len(burst.places))
+
+    def waking(self) -> float:
+        """What a burst takes in which nothing is called, of a process that is believed."""
+        candidate = self._pairing.candidate
+        time.sleep(_SETTLE_SECONDS[self._pairing.device_kind])
+        started = time.perf_counter()
+        candidate.resume()
+        self._pairing.ask_candidate("timing", do="nothing")
+        candidate.halt()
+        return time.perf_counter() - started
 
     def _later_end(self) -> float | None:
         """When the device was idle again, if what it had sent away launched more."""

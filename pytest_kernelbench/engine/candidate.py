@@ -169,6 +169,10 @@ class Candidate:
             self._staging.copy_(self._slots.block)
         return {"seconds": seconds, "host_seconds": host_seconds}
 
+    def do_nothing(self) -> Message:
+        """Answer: what that takes is what it takes to be asked. No kernel is."""
+        return {}
+
     def do_resources(self, path: str) -> Message:
         """Read what was compiled; asked of a process that has met no kernel."""
         from pytest_kernelbench.engine.building import resources  # noqa: PLC0415 - seldom asked

@@ -20,7 +20,6 @@ from pytest_kernelbench.engine.channel import Message
 from pytest_kernelbench.engine.clients import (
     CandidateClient,
     KernelFault,
-    OracleKilledError,
     TimeBudget,
 )
 from pytest_kernelbench.engine.isolation.launcher import CandidateLauncher
@@ -48,17 +47,26 @@ class Peer:
         self._bursts.warm_up()
 
     def timed(self, burst: Burst) -> Measured:
-        """One burst of the baseline.
+        """One burst of the baseline, and what waking its process takes just then.
 
         Raises:
-            OracleKilledError: somebody has ended its process.
+            KernelFault: it fails here, or somebody has ended it.
         """
         budget = self._pairing.budget
         budget.remaining = budget.seconds  # for each burst, as the oracle has it
-        try:
-            return self._bursts.timed_kernel(burst)
-        except KernelFault as fault:
-            raise OracleKilledError(f"the baseline {fault.reason}") from None
+        seen = self._bursts.timed_kernel(burst)
+        return dataclasses.replace(seen, waking=self._bursts.waking())
+
+    def end(self) -> None:
+        self._pairing.candidate.kill()
+
+
+def note_without_peer(findings: Findings, why: KernelFault) -> None:
+    """Say that the oracle runs the baseline on a CPU, where its clock is a coarser one."""
+    findings.note(
+        "the baseline runs in the oracle's process, not in one like the kernel's: "
+        f"{first_line(why.reason)}"
+    )
 
 
 @contextlib.contextmanager
@@ -106,8 +114,5 @@ def _joined(
         return Peer(pairing, contract, source)
     except KernelFault as fault:
         pairing.candidate.kill()  # it may be at work still
-        findings.note(
-            "the baseline runs in the oracle's process, not in one like the kernel's: "
-            f"{first_line(fault.reason)}"
-        )
+        note_without_peer(findings, fault)
         return None

@@ -185,11 +185,11 @@ class Sampler:
         unseen = error if doubted else error / 2
         constant = _LEAST_CONSTANT
         most = claimed + max(0.0, hidden, self._beyond(constant)[0])
-        most = max(most, self._observed(constant)[0])
+        most = max(most, self._observed(constant)[0]) + unseen
         return msgspec.structs.replace(
             interval,
             value=interval.value * claimed / (claimed + contradicted),
-            low=min(interval.low, other / (most + unseen)),
+            low=min(interval.low, other / max(most, self._unwitnessed())),
         )
 
     def contradicted(self) -> float:
@@ -287,7 +287,7 @@ class Sampler:
     @property
     def _alike(self) -> bool:
         """Whether the baseline's process is woken, kept and stopped as the kernel's is."""
-        return all(baseline.stopped for _, baseline in self._pairs)
+        return all(baseline.waking is not None for _, baseline in self._pairs)
 
     def _seen(self) -> list[tuple[float, float, float]]:
         """What speaks for hidden seconds: each with its uncertainty and its slack."""
@@ -321,7 +321,9 @@ class Sampler:
         The slope alone says nothing of a kernel that makes all bursts as long as the
         longest, and claims what a call adds.
         """
-        return self._in_long_bursts(lambda kernel: kernel.beyond, constant)
+        return self._in_long_bursts(
+            lambda side, other: side.beyond - other.beyond - constant
+        )
 
     def _observed(self, constant: float) -> tuple[float, float]:
         """The same with what the calls take, so that nothing in it is a claim.
@@ -329,14 +331,30 @@ class Sampler:
         A kernel may lie about some bursts and hide something in others, of which
         each is less than half.
         """
-        return self._in_long_bursts(lambda kernel: kernel.wall, constant)
+        return self._in_long_bursts(
+            lambda side, other: side.wall - other.beyond - constant
+        )
+
+    def _unwitnessed(self) -> float:
+        """Seconds of a call if nothing but calls took the kernel's process any time.
+
+        That process copies what it returns, off its own clock, and as the baseline does;
+        one that leaves this out can hide as much work as it takes. Zero where it is not
+        known what waking a process takes.
+        """
+        if not self._alike:
+            return 0.0
+        return self._in_long_bursts(
+            lambda side, other: side.wall - (other.waking or 0.0)
+        )[0]
 
     def _in_long_bursts(
-        self, seconds: Callable[[Measured], float], constant: float
+        self, seconds: Callable[[Measured, Measured], float]
     ) -> tuple[float, float]:
+        """Per call of the longer half, from each pair's bursts; and its uncertainty."""
         middle = statistics.median(len(kernel.seconds) for kernel, _ in self._pairs)
         per_call = [
-            (seconds(kernel) - baseline.beyond - constant) / len(kernel.seconds)
+            seconds(kernel, baseline) / len(kernel.seconds)
             for kernel, baseline in self._pairs
             if len(kernel.seconds) >= middle
         ]

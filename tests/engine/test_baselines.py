@@ -47,6 +47,24 @@ def get_inputs():
     return [torch.randn(64, 1024)]
 """
 
+FAILS_LATER_WHERE_THE_FILE_IS_UNSEEN = """\
+import os, torch
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        if self.calls > 20 and not os.path.exists({path!r}):
+            raise RuntimeError("no more")
+        return torch.relu(x)
+
+def get_inputs():
+    return [torch.randn(64, 1024)]
+"""
+
 RELU = """\
 import torch
 
@@ -57,10 +75,10 @@ class ModelNew(torch.nn.Module):
 
 
 @pytest.fixture
-def seen_by_the_oracle(engine, tmp_path):
+def seen_by_the_oracle(engine, reachable):
     if not engine.evaluate_good().environment["isolation"].startswith("L2: namespaces"):
         pytest.skip("kernels see all files here")
-    path = tmp_path / "file"
+    path = reachable / "file"
     path.touch()
     return str(path)
 
@@ -83,6 +101,14 @@ def test_runs_beside_the_oracle_where_such_a_process_lacks_something(
     (note,) = [note for note in result.notes if "the baseline" in note]
     assert note.startswith("the baseline runs in the oracle's process, not in one like")
     assert "FileNotFoundError" in note
+
+
+def test_that_fails_there_later_is_no_fault_of_the_kernels(engine, seen_by_the_oracle):
+    problem = FAILS_LATER_WHERE_THE_FILE_IS_UNSEEN.format(path=seen_by_the_oracle)
+    result = engine.evaluate(RELU, problem, timing=True, max_time=0.2)
+    assert result.verdict is Verdict.PASS, result
+    (note,) = [note for note in result.notes if "the baseline" in note]
+    assert note.endswith("RuntimeError: no more")
 
 
 REFUSING = """

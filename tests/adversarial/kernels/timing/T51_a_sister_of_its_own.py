@@ -1,7 +1,7 @@
 """T51: a process cloned as its parent's child is not among what descends from it.
 
 needs: cpu
-expect: INTEGRITY WRONG NONFINITE CRASH
+expect: INTEGRITY WRONG NONFINITE CRASH TIMEOUT
 neutral: yes
 for: ours
 """
