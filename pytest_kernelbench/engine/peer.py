@@ -31,7 +31,7 @@ from pytest_kernelbench.text import first_line
 
 
 class Peer:
-    """Our own candidate, of which every word is believed."""
+    """A candidate that runs no kernel, so that every word of it is believed."""
 
     def __init__(self, pairing: Pairing, contract: Message, source: Path) -> None:
         self._pairing = pairing

@@ -8,7 +8,7 @@ Why a burst, and why only this loop:
   MODE found kernels that computed only where they were looked at).
 * The output is copied to its slot on our stream right after its call returns, so
   work that is deferred to a later call comes too late for the copy.
-* The controller holds a clock around the whole burst. The oracle runs its baseline
+* The controller holds a clock around the whole burst. The baseline runs
   through the same loop with the same slots, so the two differ by the calls alone:
   what the candidate's own device events claim must add up to the same overhead.
 * Per call: flush (cold L2, as in nvbench and Triton's do_bench; it also keeps the
