@@ -33,40 +33,52 @@ from pytest_kernelbench.text import first_line
 class Peer:
     """A candidate that runs no kernel, so that every word of it is believed."""
 
-    def __init__(self, pairing: Pairing, contract: Message, source: Path) -> None:
+    def __init__(self, pairing: Pairing, findings: Findings) -> None:
         self._pairing = pairing
-        pairing.ask_candidate(
-            "build",
-            do="build",
-            path=str(source),
-            language="python",
-            entry="Model",
-            headers=None,
-        )
-        self._bursts = Bursts(pairing, set_up(pairing, contract))
-        self._bursts.warm_up()
+        self._findings = findings
+        """Of the kernel's evaluation, which is told where there is no peer."""
+        self._bursts: Bursts | None = None
 
-    def timed(self, burst: Burst) -> Measured:
+    @contextlib.contextmanager
+    def _own_faults(self) -> Iterator[None]:
+        """What goes wrong here is no fault of the kernel's: the oracle takes over."""
+        try:
+            yield
+        except KernelFault as fault:
+            self._pairing.candidate.kill()  # it may be at work still
+            self._bursts = None
+            self._findings.note(
+                "the baseline runs in the oracle's process, not in one like the "
+                f"kernel's: {first_line(fault.reason)}"
+            )
+
+    def join(self, contract: Message, source: Path) -> None:
+        """Give it the problem, and what the kernel has."""
+        with self._own_faults():
+            self._pairing.ask_candidate(
+                "build",
+                do="build",
+                path=str(source),
+                language="python",
+                entry="Model",
+                headers=None,
+            )
+            bursts = Bursts(self._pairing, set_up(self._pairing, contract))
+            bursts.warm_up()
+            self._bursts = bursts
+
+    def timed(self, burst: Burst) -> Measured | None:
         """One burst of the baseline, and what waking its process takes just then.
 
-        Raises:
-            KernelFault: it fails here, or somebody has ended it.
+        None once it has failed or somebody has ended it.
         """
         budget = self._pairing.budget
         budget.remaining = budget.seconds  # for each burst, as the oracle has it
-        seen = self._bursts.timed_kernel(burst)
-        return dataclasses.replace(seen, waking=self._bursts.waking())
-
-    def end(self) -> None:
-        self._pairing.candidate.kill()
-
-
-def note_without_peer(findings: Findings, why: KernelFault) -> None:
-    """Say that the oracle runs the baseline on a CPU, where its clock is a coarser one."""
-    findings.note(
-        "the baseline runs in the oracle's process, not in one like the kernel's: "
-        f"{first_line(why.reason)}"
-    )
+        with self._own_faults():
+            if self._bursts is not None:
+                seen = self._bursts.timed_kernel(burst)
+                return dataclasses.replace(seen, waking=self._bursts.waking())
+        return None
 
 
 @contextlib.contextmanager
@@ -75,8 +87,7 @@ def beside(
 ) -> Iterator[Peer | None]:
     """A peer of the kernel for as long as the block runs, ended before it is left.
 
-    None where there is none: on a GPU, for a baseline that the oracle compiles, and
-    where the problem needs more than a kernel's process has.
+    None on a GPU, and for a baseline that the oracle compiles.
     """
     if pairing.device_kind != "cpu" or pairing.request.options.baseline != "eager":
         yield None
@@ -89,8 +100,9 @@ def beside(
         process = launcher.launch(private, [own], {}, trusted=True)
         try:
             pairing.place.candidates.append(process)
-            client = CandidateClient(process)
-            yield _joined(_as_peer(pairing, client), contract, source, pairing.findings)
+            peer = Peer(_as_peer(pairing, CandidateClient(process)), pairing.findings)
+            peer.join(contract, source)
+            yield peer
         finally:
             process.kill()
 
@@ -105,14 +117,3 @@ def _as_peer(pairing: Pairing, client: CandidateClient) -> Pairing:
         budget=TimeBudget(pairing.request.options.timeout),
         side="baseline",
     )
-
-
-def _joined(
-    pairing: Pairing, contract: Message, source: Path, findings: Findings
-) -> Peer | None:
-    try:
-        return Peer(pairing, contract, source)
-    except KernelFault as fault:
-        pairing.candidate.kill()  # it may be at work still
-        note_without_peer(findings, fault)
-        return None

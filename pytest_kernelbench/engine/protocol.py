@@ -20,7 +20,7 @@ from pytest_kernelbench.engine.bursts import (
 from pytest_kernelbench.engine.channel import Message
 from pytest_kernelbench.engine.clients import KernelFault
 from pytest_kernelbench.engine.pairing import Pairing
-from pytest_kernelbench.engine.peer import Peer, note_without_peer
+from pytest_kernelbench.engine.peer import Peer
 from pytest_kernelbench.engine.physics import require_possible
 from pytest_kernelbench.engine.replays import CannotRecordError, ReplayedBursts
 from pytest_kernelbench.engine.rival import Rival
@@ -274,14 +274,8 @@ class DeviceProtocol:
         return seen
 
     def _baseline(self, bursts: Bursts, burst: Burst) -> Measured:
-        if self._peer is not None:
-            try:
-                return self._peer.timed(burst)
-            except KernelFault as fault:  # no fault of the kernel's
-                note_without_peer(self._findings, fault)
-                self._peer.end()
-                self._peer = None
-        return bursts.baseline(burst)
+        seen = None if self._peer is None else self._peer.timed(burst)
+        return bursts.baseline(burst) if seen is None else seen
 
     def _require_idle_device(self, sampler: Sampler) -> None:
         """The baseline must not have been slower beside the kernel than without it.
